@@ -1,0 +1,47 @@
+# `make` alone lists the words. Everything runs from .venv, which the first word that needs it sets up.
+PYTHON ?= python3
+BIN := .venv/bin
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format types generate lock build clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+.venv/.ready: requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Frontlist needs Python 3.11 or newer; $(PYTHON) is older. Say: make PYTHON=python3.12 ..."; exit 2; }
+	@echo "Setting up .venv (once; a minute or two)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { rm -rf .venv; echo "No virtual environment could be made: install your system's venv package (Debian: python3-venv)."; exit 2; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+setup: .venv/.ready ## set up .venv and nothing else
+
+demo: .venv/.ready ## the whole product on real Kafka, until Ctrl-C (ONCE=1: until all has converged)
+	@$(BIN)/frontlist demo $(if $(ONCE),--once)
+
+test: .venv/.ready lint types ## everything there is: lint, types, and all tests on real Kafka and PostgreSQL
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: .venv/.ready ## ruff
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/.ready ## mypy, strict
+	$(BIN)/mypy
+
+format: .venv/.ready ## let ruff rewrite what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+generate: .venv/.ready ## renew the generated files: schemas, AsyncAPI, docs tables
+	$(BIN)/python -m frontlist.generate
+
+lock: ## renew requirements.txt (needs uv); no index address enters it
+	uv pip compile pyproject.toml --universal --python-version 3.11 --all-extras --group dev --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet --output-file requirements.txt
+
+build: .venv/.ready ## the wheel, into dist/
+	$(BIN)/python -m build --wheel --no-isolation
+
+clean: ## remove what was built
+	rm -rf .venv build dist .mypy_cache .ruff_cache .hypothesis
