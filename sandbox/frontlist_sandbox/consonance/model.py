@@ -17,7 +17,7 @@ def _now() -> datetime:
 
 @dataclass
 class Named:
-    """An entry of one of the tenant's own lists: imprint, project stage, season, work type, in-house format."""
+    """An entry of one of the tenant's own lists: imprint, project stage, season, in-house format."""
 
     id: int
     name: str

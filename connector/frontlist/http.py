@@ -1,0 +1,201 @@
+"""All HTTP goes through here: time-outs, limits, the key's host, and errors by what happens next.
+
+httpx over aiohttp's transport. That transport reports "refused" and "sent, then closed" alike, so a failed call
+that could change something is always in doubt (`maybe_done`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from types import SimpleNamespace
+from typing import Any
+
+import aiohttp
+import httpx
+from httpx_aiohttp import AiohttpTransport
+
+from frontlist.errors import ConfigurationError, DeliveryError, Pause, Refuse, Retry, Stop
+
+#: How long an answer is quoted in an error.
+EXCERPT = 300
+_deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
+
+
+class TooLateError(Exception):
+    """The lease ran out before the request left; nothing was sent."""
+
+
+async def _in_time(_session: aiohttp.ClientSession, _context: SimpleNamespace, _params: object) -> None:
+    """Looked at with the connection in hand: a check at the start alone let stale writes through."""
+    deadline = _deadline.get()
+    if deadline is not None and asyncio.get_running_loop().time() >= deadline:
+        raise TooLateError
+
+
+def _session(connections: int, timeout: aiohttp.ClientTimeout) -> aiohttp.ClientSession:
+    trace = aiohttp.TraceConfig()
+    trace.on_connection_create_end.append(_in_time)
+    trace.on_connection_reuseconn.append(_in_time)
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=connections),
+        trace_configs=[trace],
+        timeout=timeout,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+    )
+
+
+class Api:
+    """One system's base address with its key.
+
+    `system` names it in errors. The key is sent to this host alone: redirects are never followed with it.
+    Raises Retry, Pause, Refuse or Stop (see `frontlist.errors`).
+    """
+
+    def __init__(
+        self,
+        system: str,
+        base_url: str,
+        headers: Mapping[str, str],
+        *,
+        timeout: float = 30.0,
+        connect_timeout: float = 10.0,
+        connections: int = 20,
+    ) -> None:
+        url = httpx.URL(base_url)
+        if url.scheme not in ("http", "https") or not url.host:
+            raise ConfigurationError(
+                f"{base_url!r} is no http(s) address",
+                where=f"{system}.url",
+                cure="give scheme and host, e.g. https://web.consonance.app",
+            )
+        self.system, self.base_url, self.timeout = system, base_url.rstrip("/"), timeout
+        clock = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout)
+        self._client = httpx.AsyncClient(
+            headers={"Accept": "application/json", **headers},
+            transport=AiohttpTransport(client=lambda: _session(connections, clock)),
+            timeout=httpx.Timeout(timeout, connect=connect_timeout, pool=timeout),
+            follow_redirects=False,
+        )
+
+    async def __aenter__(self) -> Api:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | Sequence[tuple[str, str]] | None = None,
+        json: Any = None,
+        deadline: float | None = None,
+        writes: bool | None = None,
+        allow: frozenset[int] = frozenset(),
+    ) -> httpx.Response:
+        """The answer, if its status is 2xx or one of `allow`.
+
+        `deadline`: on the event loop's clock; the request is not sent after it and times out before it.
+        `writes`: whether the call can change something (default: every method but GET and HEAD).
+        """
+        where = f"{self.system} {method} {path}"
+        changes = method not in ("GET", "HEAD") if writes is None else writes
+        response = await self._send(method, path, where, changes, params=params, json=json, deadline=deadline)
+        if response.is_success or response.status_code in allow:
+            return response
+        raise failure(response, where, changes)
+
+    async def _send(
+        self, method: str, path: str, where: str, changes: bool, *, deadline: float | None, **body: Any
+    ) -> httpx.Response:
+        remaining = self.timeout if deadline is None else deadline - asyncio.get_running_loop().time()
+        if remaining <= 0:
+            raise Retry("the lease ran out before the request was sent", where=where)
+        token = _deadline.set(deadline)
+        try:
+            async with asyncio.timeout(min(remaining, self.timeout)):
+                return await self._client.request(method, self.base_url + path, **body)
+        except TooLateError:
+            raise Retry("the lease ran out before the request was sent", where=where) from None
+        except TimeoutError:
+            raise Retry("no answer in time", where=where, maybe_done=changes) from None
+        except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
+            raise Retry(
+                f"the connection failed: {_plain(error)}",
+                where=where,
+                maybe_done=changes,
+                cure=f"check that {self.base_url} is reachable from here",
+            ) from error
+        finally:
+            _deadline.reset(token)
+
+    @contextlib.asynccontextmanager
+    async def stream(self, path: str) -> AsyncIterator[httpx.Response]:
+        """A body too large to hold; not followed elsewhere with the key."""
+        async with self._client.stream("GET", self.base_url + path) as response:
+            if not response.is_success:
+                await response.aread()
+                raise failure(response, f"{self.system} GET {path}", changes=False)
+            yield response
+
+
+def failure(response: httpx.Response, where: str, changes: bool) -> DeliveryError:
+    """What a status that is no success means for us."""
+    status, said = response.status_code, excerpt(response)
+    if status == 401:
+        return Pause(f"the key was not accepted (401): {said}", where=where, cure="give a valid, unexpired key")
+    if status == 429:
+        return Retry("too many requests (429)", where=where, after=retry_after(response))
+    if status >= 500 or status == 408:
+        return Retry(f"{status}: {said}", where=where, maybe_done=changes, after=retry_after(response))
+    if status in (301, 302, 303, 307, 308):
+        target = response.headers.get("location", "?")
+        return Stop(
+            f"redirected to {httpx.URL(target).host or target}, where the key is not sent ({status})",
+            where=where,
+            cure="configure the final address",
+        )
+    if status == 403:
+        return Stop(f"not allowed (403): {said}", where=where, cure="give the key's user the right to do this")
+    if status == 404:
+        return Stop(f"not found (404): {said}", where=where, cure="check the module or id; it may have been removed")
+    return Refuse(f"{status}: {said}", where=where)
+
+
+def excerpt(response: httpx.Response) -> str:
+    """The message of an error body, whatever it is: JSON with `message`, plain text or HTML."""
+    try:
+        body = response.json()
+    except ValueError:
+        return response.text[:EXCERPT].strip() or "(no body)"
+    message = body.get("message") if isinstance(body, dict) else None
+    return str(message or body)[:EXCERPT]
+
+
+def retry_after(response: httpx.Response, now: datetime | None = None) -> float | None:
+    """Seconds until the target wants to be asked again; both forms of RFC 9110 (seconds, date)."""
+    value = response.headers.get("retry-after", "").strip()
+    if not value:
+        return None
+    if value.isdigit():
+        return float(value)
+    try:
+        at = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return max(0.0, (at - (now or datetime.now(UTC))).total_seconds())
+
+
+def _plain(error: BaseException) -> str:
+    return str(error) or type(error).__name__
