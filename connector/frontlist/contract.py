@@ -253,5 +253,5 @@ class Target(Protocol):
         ...
 
     async def write(self, steps: Sequence[Step], deadline: float) -> Sequence[StepOutcome]:
-        """One outcome a step, in order; raises a DeliveryError for all of them. `deadline`: on the event loop's clock."""
+        """One outcome a step, in order, or a DeliveryError for all. `deadline`: on the event loop's clock."""
         ...
