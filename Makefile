@@ -37,8 +37,13 @@ format: .venv/.ready ## let ruff rewrite what it can
 generate: .venv/.ready ## renew the generated files: schemas, AsyncAPI, docs tables
 	$(BIN)/python -m frontlist.generate
 
-lock: ## renew requirements.txt (needs uv); no index address enters it
-	uv pip compile pyproject.toml --universal --python-version 3.11 --all-extras --group dev --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet --output-file requirements.txt
+LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet
+
+lock: ## renew the pinned, hashed requirements (needs uv); no index address enters them
+	$(LOCK) pyproject.toml --all-extras --group dev --output-file requirements.txt
+	$(LOCK) --group build --constraints requirements.txt --output-file deploy/requirements/build.txt
+	$(LOCK) pyproject.toml --extra postgresql --constraints requirements.txt --output-file deploy/requirements/connector.txt
+	$(LOCK) pyproject.toml --extra postgresql --extra sandbox --constraints requirements.txt --output-file deploy/requirements/sandbox.txt
 
 build: .venv/.ready ## the wheel, into dist/
 	$(BIN)/python -m build --wheel --no-isolation

@@ -37,7 +37,8 @@ class Document:
     """One aspect of one title as one system states it, at a revision.
 
     `body` is the document where the state is present; where it is unreadable it is the last readable one (of
-    `last_readable`), or None. `confirmed_at`: when its feed last confirmed this very revision.
+    `last_readable`), or None. `confirmed_at`: when its feed last confirmed this very revision. `siblings`: aspect ->
+    revision of the system's other documents when this one was made.
     """
 
     key: DocumentKey
@@ -49,6 +50,7 @@ class Document:
     last_readable: Revision | None = None
     merged_into: TitleKey | None = None
     confirmed_at: datetime | None = None
+    siblings: Mapping[str, Revision] = field(default_factory=dict)
 
     @property
     def present(self) -> bool:
@@ -234,11 +236,20 @@ class Target(Protocol):
 
     The engine calls `read` for the resources whose state is unknown or about to change, then `steps`, stores the
     intent, runs the first step of each resource through `write` (up to `batch` at a time), keeps its result in
-    `progress` under the step's name, and calls `steps` again until it is empty.
+    `progress` under the step's name, and calls `steps` again until it is empty. `progress` belongs to one desired
+    state and is empty for another.
+
+    `once`: the names of steps whose result is an id that the server chooses. One of these that went out without an
+    answer is not repeated before a second look (15 minutes later) has found nothing.
     """
 
     name: str
     batch: int
+    once: frozenset[str]
+
+    async def capabilities(self) -> Capabilities:
+        """What the tenant can do now, introspected anew. Raises a DeliveryError."""
+        ...
 
     async def read(self, desired: Sequence[Desired]) -> Mapping[Resource, Actual | None]:
         """What is there now; None = no such resource. Raises a DeliveryError for the whole call."""

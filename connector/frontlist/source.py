@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Literal, Protocol
 
-from frontlist.contract import Json, Resource, State, TitleKey
+from frontlist.contract import Json, Resource, TitleKey
 
 
 @dataclass(frozen=True, order=True)
@@ -53,7 +53,7 @@ class Page:
 class Statement:
     """What one aspect of a title is now: `present` with its body, `gone` or `unreadable` with a reason."""
 
-    state: State
+    state: Literal["present", "gone", "unreadable"]
     body: Json | None = None
     reason: str | None = None
 
@@ -71,9 +71,14 @@ class Feed(Protocol):
 
 
 class Source(Protocol):
-    """A system as capture sees it. `aspects`: the documents that it makes of a title."""
+    """A system as capture sees it. `aspects`: the documents that it makes of a title.
+
+    `version`: changes when `title` or `assemble` would answer otherwise for the same objects (code or mapping), so that
+    all titles are assembled anew. A statement's `reason` is stable: no time, no request id.
+    """
 
     name: str
+    version: str
     aspects: tuple[str, ...]
     feeds: Sequence[Feed]
 

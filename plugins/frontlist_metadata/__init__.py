@@ -1,0 +1,1 @@
+"""The metadata consumer: approved titles to 4ALLPORTAL (flow 1), released copy to Consonance (flow 6)."""

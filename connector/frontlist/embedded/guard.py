@@ -29,11 +29,13 @@ def run(order: dict[str, Any]) -> None:
             user=order["user"],
             group=order["group"],
             extra_groups=None if order["user"] is None else [],
-            preexec_fn=_die_with_the_guard if sys.platform == "linux" else None,
+            preexec_fn=_die_with_the_guard if sys.platform == "linux" else None,  # noqa: PLW1509  one thread yet
         )
     print(server.pid, flush=True)  # noqa: T201  the launcher reads it
-    threading.Thread(target=_end_with, args=(server,), daemon=True).start()
+    stopping = threading.Event()
+    threading.Thread(target=_end_with, args=(server, stopping), daemon=True).start()
     last_word = sys.stdin.read()
+    stopping.set()
     _stop(server, order["stop_signal"], order["grace"])
     if order["temporary"] and last_word.strip() != "keep":
         shutil.rmtree(order["temporary"], ignore_errors=True)
@@ -45,13 +47,13 @@ def _die_with_the_guard() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _end_with(server: "subprocess.Popen[bytes]") -> None:
-    os._exit(server.wait() & 0xFF)
+def _end_with(server: "subprocess.Popen[bytes]", stopping: threading.Event) -> None:
+    code = server.wait()
+    if not stopping.is_set():
+        os._exit(code & 0xFF)
 
 
 def _stop(server: "subprocess.Popen[bytes]", stop_signal: int, grace: float) -> None:
-    # Waiting is the other thread's: it ends this process with the server's, so that removing happens here
-    # only after a wait of our own.
     server.send_signal(stop_signal)
     try:
         server.wait(grace)

@@ -166,6 +166,26 @@ class ProductionRun:
 
 
 @dataclass
+class Extent:
+    """How long something is, as the catalogue states it: ONIX list 23 type, value, list 24 unit."""
+
+    type_code: str
+    value: Decimal
+    unit_code: str
+
+
+@dataclass
+class SalesRights:
+    """One statement of sales rights as the catalogue has it, tokens unexpanded; not in evidenced GraphQL."""
+
+    type_code: str  # ONIX list 46
+    countries_included: list[str] = field(default_factory=list)
+    regions_included: list[str] = field(default_factory=list)
+    countries_excluded: list[str] = field(default_factory=list)
+    regions_excluded: list[str] = field(default_factory=list)
+
+
+@dataclass
 class Measurements:
     """Millimetres and grams, as measured; None where the catalogue is silent."""
 
@@ -211,6 +231,15 @@ class Product:
     related: list[tuple[str, str]] = field(default_factory=list)  # (ONIX list 51 code, isbn)
     record_reference: str | None = None
     changed_on: date = field(default_factory=lambda: _now().date())
+    # What the catalogue states and evidenced GraphQL does not carry.
+    gtin13: str | None = None  # set where the only 13 digits are no ISBN
+    identifiers: list[tuple[str, str]] = field(default_factory=list)  # (ONIX list 5 code, value as given)
+    product_form_description: str | None = None
+    extents: list[Extent] = field(default_factory=list)  # all of them; page_counts holds those in pages
+    related_works: list[tuple[str, str, str]] = field(default_factory=list)  # (list 164, list 16, id)
+    sales_rights: list[SalesRights] = field(default_factory=list)
+    row_sales_rights_type: str | None = None  # list 46; "00" = unknown elsewhere
+    notes: list[str] = field(default_factory=list)  # what was odd and kept
 
 
 @dataclass
@@ -226,6 +255,9 @@ class Work:
     work_type: Named | None = None
     publishers_url: str | None = None
     in_house_work_reference: str | None = None
+    acronym: str | None = None
+    alternative_titles: list[str] = field(default_factory=list)
+    in_house_subjects: list[str] = field(default_factory=list)
     authorship_description: str | None = None
     edition_number: int | None = None
     edition_statement: str | None = None
@@ -235,6 +267,8 @@ class Work:
     languages: list[str] = field(default_factory=list)  # ISO 639-2/B; not in evidenced GraphQL
     keywords: list[str] = field(default_factory=list)
     subjects: list[Subject] = field(default_factory=list)
+    # Thema qualifiers (place, time, age ...); REST shows them among the subjects, their GraphQL name is unknown.
+    subject_qualifiers: list[Subject] = field(default_factory=list)
     series: list[SeriesMembership] = field(default_factory=list)
     contributions: list[Contribution] = field(default_factory=list)
     marketing_texts: list[MarketingText] = field(default_factory=list)
@@ -254,6 +288,11 @@ class Rejected:
 
 
 @dataclass
+class Noted(Rejected):
+    """Something odd in a record that was used: kept as given, or left out of it."""
+
+
+@dataclass
 class Tenant:
     """Everything one Consonance tenant holds, by id."""
 
@@ -264,13 +303,22 @@ class Tenant:
     contracts: dict[int, Contract] = field(default_factory=dict)
     imprints: dict[int, Named] = field(default_factory=dict)
     project_stages: dict[int, Named] = field(default_factory=dict)
+    seasons: dict[int, Named] = field(default_factory=dict)
+    marketing_tiers: dict[int, Named] = field(default_factory=dict)
+    work_types: dict[int, Named] = field(default_factory=dict)
     rejected: list[Rejected] = field(default_factory=list)
+    noted: list[Noted] = field(default_factory=list)
     _last_ids: dict[str, int] = field(default_factory=dict)
 
     def next_id(self, kind: str, start: int = 0) -> int:
         """The next free id of a kind; ids are never given twice."""
         self._last_ids[kind] = max(self._last_ids.get(kind, 0), start) + 1
         return self._last_ids[kind]
+
+    def take_id(self, kind: str, wanted: int) -> int:
+        """Give out exactly this id, so that `next_id` never does."""
+        self._last_ids[kind] = max(self._last_ids.get(kind, 0), wanted)
+        return wanted
 
     def products_of(self, work_id: int) -> list[Product]:
         return [p for p in self.products.values() if p.work_id == work_id]

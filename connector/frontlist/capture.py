@@ -1,0 +1,504 @@
+"""Capture: feeds of one system become documents on its topics. First file of the way of a change.
+
+Read -> mirror and dirty titles -> reserve -> publish -> confirm, all under one lease (docs/decisions/0002).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError, ProducerFenced
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from frontlist.clock import Clock, moment
+from frontlist.contract import TitleKey
+from frontlist.errors import ConfigurationError, DeliveryError, FrontlistError
+from frontlist.kafka import MAX_BYTES, KafkaSettings
+from frontlist.source import Feed, Page, Raw, RawKey, Source, Statement
+from frontlist.state import captured, installation, processes, settled
+from frontlist.state.database import Database, dump, gone, load
+from frontlist.step import Step, no_step
+from frontlist.waiting import wait
+from frontlist_schemas.canonical import fingerprint
+from frontlist_schemas.envelope import Envelope, decode, encode, fitted
+from frontlist_schemas.topics import topic
+
+log = structlog.get_logger(__name__)
+
+
+class CaptureSettings(BaseModel):
+    """How capture works; times in seconds."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    lease: float = Field(15.0, gt=0, description="how long a capturer that stopped keeps its system (seconds)")
+    titles_at_once: int = Field(50, ge=1, description="titles a Kafka transaction")
+    absent_after: float = Field(
+        4 * 3600.0, ge=0, description="between the two questions for what a list no longer shows"
+    )
+    retry: float = Field(10.0, gt=0, description="until a feed that failed is asked again")
+
+
+class LeaseLostError(Exception):
+    """Another process captures this system now."""
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A document about to be published, and the fingerprint by which it is compared."""
+
+    envelope: Envelope
+    fingerprint: str
+
+    @property
+    def title(self) -> TitleKey:
+        return TitleKey(self.envelope.title)
+
+    @property
+    def readable(self) -> tuple[int, str] | None:
+        """What is the last readable statement once this is on the topic."""
+        if self.envelope.state == "present":
+            return self.envelope.revision, dump(self.envelope.body)
+        last = self.envelope.last_readable
+        return None if last is None else (last[0], dump(last[1]))
+
+
+class Capture:
+    """The capturer of one system; any number may run, the one with the lease works."""
+
+    def __init__(
+        self,
+        source: Source,
+        db: Database,
+        kafka: KafkaSettings,
+        *,
+        tenant: str,
+        clock: Clock,
+        settings: CaptureSettings | None = None,
+        step: Step = no_step,
+    ) -> None:
+        self.source, self.db, self.kafka, self.tenant, self.clock = source, db, kafka, tenant, clock
+        self.settings, self.step = settings or CaptureSettings(), step
+        self.system = source.name
+        self.topics = {aspect: topic(kafka.prefix, self.system, aspect) for aspect in source.aspects}
+        self.nudged = asyncio.Event()
+        self._me = clock.new_id()
+        self._due: dict[str, float] = {}
+        self._links_seen = 0
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Until `stopping`; whatever fails is logged, paused and begun again at the fence."""
+        while not stopping.is_set():
+            try:
+                async with self._lease(stopping) as lease:
+                    if lease is not None:
+                        await self._work(lease, stopping)
+            except (LeaseLostError, ProducerFenced):
+                log.warning("capture: another process took over", system=self.system)
+            except ConfigurationError:
+                raise
+            except (FrontlistError, KafkaError, OSError) as error:
+                log.warning("capture: begins again", system=self.system, error=str(error))
+            except Exception as error:
+                if not gone(error):
+                    raise
+                log.warning("capture: the database is gone, paused", system=self.system, error=str(error))
+            await wait(stopping, min(1.0, self.settings.retry))
+
+    # --- lease -----------------------------------------------------------------------------------------------------
+
+    @contextlib.asynccontextmanager
+    async def _lease(self, stopping: asyncio.Event) -> AsyncIterator[processes.Lease | None]:
+        name = f"capture/{self.system}"
+        async with self.db.begin() as c:
+            got = await processes.acquire(self.db, c, [name], self._me, self.settings.lease)
+        if name not in got:
+            yield None
+            return
+        try:
+            yield got[name]
+        finally:
+            with contextlib.suppress(Exception):
+                async with self.db.begin() as c:
+                    await processes.give_back(c, [got[name]])
+
+    async def _keep(self, lease: processes.Lease) -> None:
+        while True:
+            await asyncio.sleep(self.settings.lease / 3)
+            async with self.db.begin() as c:
+                if await processes.extend(self.db, c, lease, self.settings.lease) is None:
+                    raise LeaseLostError
+
+    async def _held(self, c: AsyncConnection, lease: processes.Lease) -> None:
+        if not await processes.held(self.db, c, lease):
+            raise LeaseLostError
+
+    # --- the loop --------------------------------------------------------------------------------------------------
+
+    async def _work(self, lease: processes.Lease, stopping: asyncio.Event) -> None:
+        producer = AIOKafkaProducer(
+            **self.kafka.aiokafka(),
+            transactional_id=f"{self.kafka.prefix}.capture.{self.system}",
+            max_request_size=MAX_BYTES,
+            compression_type="zstd",
+        )
+        try:
+            await producer.start()  # fences the capturer before us
+            await _first_of(self._keep(lease), self._cycles(producer, lease, stopping))
+        finally:
+            with contextlib.suppress(KafkaError):
+                await producer.stop()
+
+    async def _cycles(self, producer: AIOKafkaProducer, lease: processes.Lease, stopping: asyncio.Event) -> None:
+        await self._catch_up(lease)
+        while not stopping.is_set():
+            await self.once(producer, lease)
+            now = self.clock.now_us() / 1e6
+            pause = max(0.05, min(self._due.values(), default=now + 1.0) - now)
+            self.nudged.clear()
+            await wait(stopping, min(pause, 1.0), self.nudged)
+
+    async def once(self, producer: AIOKafkaProducer, lease: processes.Lease) -> None:
+        """One turn: what feeds are due, what has to be read again, and all that is dirty."""
+        for feed in self.source.feeds:
+            if self._due.get(feed.name, 0.0) <= self.clock.now_us() / 1e6 or self.nudged.is_set():
+                await self._read_feed(feed, producer, lease)
+        await self._relink(lease)
+        await self._ask_again(lease)
+        await self._read_again(lease)
+        await self._publish_all(producer, lease)
+
+    async def _read_feed(self, feed: Feed, producer: AIOKafkaProducer, lease: processes.Lease) -> None:
+        while True:
+            try:
+                page = await self._page(feed, lease)
+            except (DeliveryError, ConfigurationError) as error:
+                pause = getattr(error, "after", None) or self.settings.retry
+                self._due[feed.name] = self.clock.now_us() / 1e6 + pause
+                log.warning("capture: feed failed", system=self.system, feed=feed.name, error=str(error))
+                async with self.db.begin() as c:
+                    await captured.fail_feed(self.db, c, self.system, feed.name, str(error))
+                return
+            await self._publish_all(producer, lease)
+            if page.exhausted or page.again_in is not None:
+                pause = feed.every if page.again_in is None else page.again_in
+                self._due[feed.name] = self.clock.now_us() / 1e6 + pause
+                return
+
+    # --- read ------------------------------------------------------------------------------------------------------
+
+    async def _page(self, feed: Feed, lease: processes.Lease) -> Page:
+        async with self.db.begin() as c:
+            began = await captured.read_time(self.db, c, self.system)
+            state = (await captured.feeds(c, self.system)).get(feed.name)
+        state = state or captured.FeedState(feed.name, None, 1, None, None)
+        page = await feed.page(state.cursor, moment(began))
+        async with self.db.begin() as c:
+            await self._held(c, lease)
+            await self._store(c, page.raws, began, state.passed)
+            passed = await captured.save_feed(self.db, c, self.system, state, page, await self.db.now(c))
+            absent = await captured.unseen(c, self.system, feed.kinds, state.passed) if passed > state.passed else []
+        await self.step("captured")
+        await self._ask(page.gone, lease, sure=True)
+        await self._ask(absent, lease, sure=False)
+        return page
+
+    async def _store(self, c: AsyncConnection, raws: Iterable[Raw], began: int, passed: int) -> None:
+        links = await settled.titles_by_object(c, self.system)
+        titled = {raw.key: (raw, self.source.title(raw, links)) for raw in raws}
+        changed, late = await captured.store_raws(self.db, c, self.system, titled, began, passed)
+        await captured.mark(self.db, c, self.system, changed)
+        await captured.mark(self.db, c, self.system, [titled[key][1] for key in late], read_again=True)
+
+    async def _ask(self, keys: Sequence[RawKey], lease: processes.Lease, *, sure: bool) -> None:
+        """By id, for what a list no longer shows (`sure`: an event said that it is gone; else asked twice)."""
+        if not keys:
+            return
+        async with self.db.begin() as c:
+            began = await captured.read_time(self.db, c, self.system)
+            states = await captured.feeds(c, self.system)
+        raws = await self.source.fetch(keys)
+        missing = [raw for raw in raws if raw.body is None and raw.unreadable is None]
+        found = [raw for raw in raws if raw not in missing]
+        passed = {
+            kind: states[feed.name].passed for feed in self.source.feeds for kind in feed.kinds if feed.name in states
+        }
+        async with self.db.begin() as c:
+            await self._held(c, lease)
+            now = await self.db.now(c)
+            known = await captured.titles_of(c, self.system, [raw.key for raw in missing])
+            if sure:
+                changed, _ = await captured.store_raws(
+                    self.db, c, self.system, {r.key: (r, known[r.key]) for r in missing if r.key in known}, began, 0
+                )
+                await captured.mark(self.db, c, self.system, changed)
+            else:
+                await captured.mark_missing(self.db, c, self.system, [raw.key for raw in missing], now)
+            for raw in found:
+                await self._store(c, [raw], began, passed.get(raw.key.kind, 1))
+
+    async def _ask_again(self, lease: processes.Lease) -> None:
+        async with self.db.read() as c:
+            before = await self.db.now(c) - round(self.settings.absent_after * 1_000_000)
+            keys = await captured.missing_long(c, self.system, before)
+        with contextlib.suppress(DeliveryError):
+            await self._ask(keys, lease, sure=True)
+
+    async def _read_again(self, lease: processes.Lease) -> None:
+        """Titles that were reserved when a capturer died: their raw objects first, then published whatever the hash."""
+        async with self.db.read() as c:
+            marks = await captured.marked(c, self.system, self.settings.titles_at_once, read_again=True)
+            keys = await captured.keys_of(c, self.system, [each.title for each in marks])
+        if not marks:
+            return
+        try:
+            await self._ask(keys, lease, sure=False)
+        except DeliveryError as error:
+            log.warning("capture: reading again failed", system=self.system, error=str(error))
+            return
+        async with self.db.begin() as c:
+            await captured.read_again_done(c, self.system, marks)
+
+    async def _relink(self, lease: processes.Lease) -> None:
+        """Objects that were linked since: their content moves to the title."""
+        async with self.db.read() as c:
+            newest = await settled.newest_link(c, self.system)
+        if newest <= self._links_seen:
+            return
+        async with self.db.begin() as c:
+            await self._held(c, lease)
+            links = await settled.titles_by_object(c, self.system)
+            moved = await captured.retitle(c, self.system, lambda raw: self.source.title(raw, links))
+            await captured.mark(self.db, c, self.system, moved)
+        self._links_seen = newest
+
+    # --- reserve, publish, confirm ---------------------------------------------------------------------------------
+
+    async def _publish_all(self, producer: AIOKafkaProducer, lease: processes.Lease) -> None:
+        async with self.db.read() as c:
+            states = await captured.feeds(c, self.system)
+        if any(feed.name not in states or states[feed.name].completed_at is None for feed in self.source.feeds):
+            return  # a feed that has not been read through may still narrow what the others say
+        while await self._publish_some(producer, lease):
+            pass
+
+    async def _publish_some(self, producer: AIOKafkaProducer, lease: processes.Lease) -> bool:
+        async with self.db.begin() as c:
+            await self._held(c, lease)
+            marks = await captured.marked(c, self.system, self.settings.titles_at_once, read_again=False)
+            drafts = await self._reserve(c, [each.title for each in marks])
+            if not drafts:
+                await captured.unmark(c, self.system, marks)
+        if drafts:
+            await self.step("reserved")
+            ends = await self._send(producer, drafts)
+            await self.step("published")
+            await self._confirm(lease, marks, drafts, ends)
+            await self.step("confirmed")
+        return len(marks) == self.settings.titles_at_once
+
+    async def _reserve(self, c: AsyncConnection, titles: Sequence[TitleKey]) -> list[Draft]:
+        raws = await captured.raws_of(c, self.system, titles)
+        known = await captured.captured(c, self.system, titles)
+        omit = frozenset(await settled.decisions(c, "forget"))
+        new: dict[tuple[TitleKey, str], Draft] = {}
+        for title in titles:
+            merged = await captured.moved_to(c, self.system, title) if not raws[title] else None
+            for aspect, statement in self._statements(title, raws[title], omit).items():
+                old = known.get((title, aspect))
+                draft = self._draft(title, aspect, statement, merged, old)
+                fresh = old is None or (old.revision == 0 and old.reserved is None)
+                if fresh and statement.state == "gone":
+                    continue  # never published, so nobody has to be told
+                if old is None or fresh or old.reserved is not None or old.fingerprint != draft.fingerprint:
+                    new[title, aspect] = draft
+        revisions = await captured.reserve(
+            self.db, c, self.system, [(t, a, d.fingerprint) for (t, a), d in new.items()]
+        )
+        return [self._revised(draft, revisions, known) for draft in new.values()]
+
+    def _draft(
+        self,
+        title: TitleKey,
+        aspect: str,
+        statement: Statement,
+        merged: TitleKey | None,
+        old: captured.Captured | None,
+    ) -> Draft:
+        last = None
+        if old is not None and old.readable_revision is not None:
+            last = (old.readable_revision, load(old.readable_body))
+        envelope = fitted(
+            Envelope(
+                system=self.system,
+                aspect=aspect,
+                title=title,
+                revision=0,
+                state=statement.state,
+                body=statement.body,
+                reason=statement.reason,
+                last_readable=last,
+                merged_into=merged,
+            )
+        )
+        if envelope.state != "unreadable":
+            envelope = replace(envelope, last_readable=None)
+        return Draft(envelope, _print(envelope))
+
+    def _revised(
+        self,
+        draft: Draft,
+        revisions: Mapping[tuple[TitleKey, str], int],
+        known: Mapping[tuple[TitleKey, str], captured.Captured],
+    ) -> Draft:
+        siblings = {a: each.revision for (t, a), each in known.items() if t == draft.title and each.revision}
+        siblings |= {a: revision for (t, a), revision in revisions.items() if t == draft.title}
+        revision = siblings.pop(draft.envelope.aspect)
+        return replace(draft, envelope=replace(draft.envelope, revision=revision, siblings=siblings))
+
+    def _statements(self, title: TitleKey, raws: Mapping[RawKey, Raw], omit: frozenset[str]) -> Mapping[str, Statement]:
+        if not raws:
+            return {aspect: Statement("gone", reason="no object makes this title any more") for aspect in self.topics}
+        try:
+            return self.source.assemble(title, raws, omit)
+        except Exception as error:  # one title that we cannot read never stops the others
+            log.exception("capture: a title cannot be assembled", system=self.system, title=title)
+            reason = f"cannot be assembled: {type(error).__name__}: {error}"
+            return {aspect: Statement("unreadable", reason=reason) for aspect in self.topics}
+
+    async def _send(self, producer: AIOKafkaProducer, drafts: Sequence[Draft]) -> dict[tuple[str, int], int]:
+        """All documents of these titles in one Kafka transaction; answers the offsets behind them."""
+        ends: dict[tuple[str, int], int] = {}
+        async with producer.transaction():
+            sent = []
+            for draft in drafts:
+                headers, value = encode(draft.envelope, self.tenant)
+                name = self.topics[draft.envelope.aspect]
+                sent.append(await producer.send(name, value, key=draft.title.encode(), headers=headers))
+            for each in await asyncio.gather(*sent):
+                at = (each.topic, each.partition)
+                ends[at] = max(ends.get(at, 0), each.offset + 1)
+        return ends
+
+    async def _confirm(
+        self,
+        lease: processes.Lease,
+        marks: Sequence[captured.Mark],
+        drafts: Sequence[Draft],
+        ends: Mapping[tuple[str, int], int],
+    ) -> None:
+        async with self.db.begin() as c:
+            await self._held(c, lease)
+            for draft in sorted(drafts, key=lambda each: (each.envelope.aspect, each.title)):
+                said = draft.envelope
+                await captured.confirm(
+                    c, self.system, said.aspect, draft.title, said.revision, draft.fingerprint, draft.readable
+                )
+            await captured.unmark(c, self.system, marks)
+            await captured.save_positions(self.db, c, ends)
+
+    # --- fence and catch up ----------------------------------------------------------------------------------------
+
+    async def _catch_up(self, lease: processes.Lease) -> None:
+        """What our own topics hold beyond the last confirmed position is confirmed; what is reserved is read again."""
+        async with self.db.read() as c:
+            stored = await captured.positions(c)
+        async for batch, ends in read_to_end(self.kafka, list(self.topics.values()), stored):
+            async with self.db.begin() as c:
+                await self._held(c, lease)
+                for record in batch:
+                    await self._learn(c, record.key, record.headers, record.value)
+                await captured.save_positions(self.db, c, ends)
+        async with self.db.begin() as c:
+            await self._held(c, lease)
+            unsure = await captured.still_reserved(c, self.system)
+            await captured.mark(self.db, c, self.system, unsure, read_again=True)
+            await self._assemble_anew(c)
+
+    async def _assemble_anew(self, c: AsyncConnection) -> None:
+        """Another code or mapping may make other documents of the same objects."""
+        name = f"assembled/{self.system}"
+        if await installation.fact(c, name) == self.source.version:
+            return
+        links = await settled.titles_by_object(c, self.system)
+        await captured.retitle(c, self.system, lambda raw: self.source.title(raw, links))
+        await captured.mark(self.db, c, self.system, await captured.titles(c, self.system))
+        await installation.state(self.db, c, {name: self.source.version})
+
+    async def _learn(
+        self, c: AsyncConnection, key: bytes | None, headers: Sequence[tuple[str, bytes]], value: bytes | None
+    ) -> None:
+        try:
+            got = decode(key, headers, value)
+        except ValueError as error:
+            log.warning("capture: a record on our own topic cannot be read", error=str(error))
+            return
+        draft = Draft(got, _print(got))
+        surprise = await captured.learn(
+            self.db, c, self.system, got.aspect, draft.title, got.revision, draft.fingerprint, draft.readable
+        )
+        if surprise:
+            # Our mirror is older than what we published (a restored backup): read first, then assemble.
+            await captured.mark(self.db, c, self.system, [draft.title], read_again=True)
+
+
+def _print(envelope: Envelope) -> str:
+    return fingerprint([envelope.state, envelope.body, envelope.reason, envelope.merged_into])
+
+
+async def _first_of(*works: Coroutine[Any, Any, None]) -> None:
+    """Run until one ends or fails; the others are cancelled."""
+    tasks = [asyncio.ensure_future(each) for each in works]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+    for each in ended:
+        if isinstance(each, Exception):
+            raise each
+
+
+async def read_to_end(
+    kafka: KafkaSettings, topics: Sequence[str], stored: Mapping[tuple[str, int], int]
+) -> AsyncIterator[tuple[list[ConsumerRecord], dict[tuple[str, int], int]]]:
+    """Committed records of whole topics, from the stored offsets to their present ends, in batches with positions.
+
+    Raises ConfigurationError where a topic ends before a stored offset: it was re-created or cut.
+    """
+    consumer = AIOKafkaConsumer(
+        **kafka.aiokafka(),
+        isolation_level="read_committed",
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        max_partition_fetch_bytes=MAX_BYTES,
+    )
+    await consumer.start()
+    try:
+        partitions = [TopicPartition(name, p) for name in topics for p in range(kafka.partitions_of(name))]
+        consumer.assign(partitions)
+        ends = await consumer.end_offsets(partitions)
+        begins = await consumer.beginning_offsets(partitions)
+        for at in partitions:
+            start = stored.get((at.topic, at.partition), 0)
+            if start > ends[at]:
+                raise ConfigurationError(
+                    f"{at.topic}[{at.partition}] ends at {ends[at]}, but we stood at {start}: it was re-created or cut",
+                    where=kafka.bootstrap,
+                    cure="frontlist republish",
+                )
+            consumer.seek(at, max(start, begins[at]))
+        while any([await consumer.position(at) < ends[at] for at in partitions]):
+            got = await consumer.getmany(timeout_ms=200, max_records=500)
+            batch = [record for records in got.values() for record in records]
+            yield batch, {(at.topic, at.partition): await consumer.position(at) for at in partitions}
+    finally:
+        await consumer.stop()

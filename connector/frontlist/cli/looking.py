@@ -1,0 +1,115 @@
+"""Commands that only look: plugins, status, findings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+
+from frontlist import runtime
+from frontlist.cli.terminal import AsJson, Config, say_json, table, wait_for
+from frontlist.clock import moment
+from frontlist.plugins import Plugins
+from frontlist.settings import load
+from frontlist.state import captured, findings, processes, settled, work
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(plugins)
+    app.command()(status)
+    app.command("findings")(show_findings)
+
+
+def plugins(as_json: AsJson = False) -> None:
+    """The plugins that are installed, and what they bring."""
+    rows = Plugins().installed()
+    if as_json:
+        say_json([{**vars(row)} for row in rows])
+        return
+    table(
+        ("plugin", "distribution", "version", "consumers"),
+        [(row.name, row.distribution, row.version, ", ".join(row.consumers) or "-") for row in rows],
+    )
+
+
+def status(config: Config = None, as_json: AsJson = False) -> None:
+    """Feeds, work, modes, processes and open findings at a glance."""
+
+    async def go() -> dict[str, Any]:
+        async with runtime.opened(load(config)) as it:
+            return await summary(it)
+
+    found = wait_for(go())
+    if as_json:
+        say_json(found)
+        return
+    table(
+        ("feed", "last complete pass", "error"),
+        [(f["feed"], f["completed"] or "never", f["error"] or "") for f in found["feeds"]],
+    )
+    table(
+        ("consumer", "outcome", "titles", "due", "oldest due"),
+        [(w["consumer"], w["outcome"] or "-", w["titles"], w["due"], w["oldest"] or "") for w in found["work"]],
+    )
+    table(("flow/imprint", "mode"), sorted(found["modes"].items()) or [("*/*", "observe (nothing decided yet)")])
+    table(("process", "last heartbeat"), [(p["process"], p["heartbeat"]) for p in found["processes"]])
+    table(("open findings", "titles"), sorted(found["findings"].items()))
+
+
+async def summary(it: runtime.Installation) -> dict[str, Any]:
+    """What `status` shows, as plain values."""
+    async with it.db.read() as c:
+        now = await it.db.now(c)
+        feeds = [
+            {"feed": f"{name}/{each.name}", "completed": _at(each.completed_at), "error": each.error}
+            for name in it.sources
+            for each in (await captured.feeds(c, name)).values()
+        ]
+        rows = [
+            {"consumer": r.consumer, "outcome": r.outcome, "titles": r.rows, "due": r.due or 0, "oldest": _at(r.oldest)}
+            for r in await work.counts(c, now)
+        ]
+        kinds: dict[str, int] = {}
+        for each in await findings.open_ones(c):
+            kinds[each.kind] = kinds.get(each.kind, 0) + 1
+        return {
+            "feeds": feeds,
+            "work": rows,
+            "modes": await settled.decisions(c, "mode"),
+            "processes": [{"process": p.id, "heartbeat": _at(p.heartbeat_at)} for p in await processes.living(c, now)],
+            "findings": kinds,
+        }
+
+
+def show_findings(
+    title: str = typer.Argument("", help="A title, e.g. work:61417."), config: Config = None, as_json: AsJson = False
+) -> None:
+    """What a person must settle, with its cure."""
+
+    async def go() -> list[dict[str, Any]]:
+        async with runtime.opened(load(config)) as it, it.db.read() as c:
+            return [
+                {
+                    "title": row.title,
+                    "kind": row.kind,
+                    "severity": row.severity,
+                    "message": row.message,
+                    "cure": row.cure,
+                    "where": row.where_,
+                    "since": _at(row.opened_at),
+                }
+                for row in await findings.open_ones(c, title or None)
+            ]
+
+    rows = wait_for(go())
+    if as_json:
+        say_json(rows)
+        return
+    table(
+        ("title", "severity", "what", "cure"),
+        [(row["title"], row["severity"], row["message"], row["cure"]) for row in rows],
+    )
+
+
+def _at(us: int | None) -> str | None:
+    return None if us is None else moment(us).isoformat(timespec="seconds")

@@ -1,0 +1,140 @@
+"""Commands that run or prepare: run, db, topics, rebuild."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import Annotated
+
+import typer
+
+from frontlist import logs, runtime
+from frontlist.cli.terminal import AsJson, Config, out, say_json, table, wait_for
+from frontlist.errors import ConfigurationError
+from frontlist.settings import load
+from frontlist.state import schema
+from frontlist.state.database import Database
+
+Only = Annotated[
+    str,
+    typer.Option(help="Parts of this process: capture, intake, work, or consumers by name (these imply work)."),
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(run)
+    app.command()(rebuild)
+    database = typer.Typer(help="The database's schema.", no_args_is_help=True)
+    database.command("upgrade")(db_upgrade)
+    app.add_typer(database, name="db")
+    topics = typer.Typer(help="The Kafka topics.", no_args_is_help=True)
+    topics.command("apply")(topics_apply)
+    topics.command("list")(topics_list)
+    app.add_typer(topics, name="topics")
+
+
+def run(config: Config = None, only: Only = "") -> None:
+    """Run until SIGTERM or Ctrl-C: capture, intake and work."""
+    settings = load(config)
+    logs.configure(settings.log.level, settings.log.json_lines)
+
+    async def go() -> None:
+        stopping = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopping.set)
+        async with runtime.opened(settings) as it:
+            parts, consumers = chosen(only, set(it.plugins.consumers))
+            await runtime.run(it, stopping, parts=parts, consumers=consumers)
+
+    wait_for(go())
+
+
+def chosen(only: str, consumers: set[str]) -> tuple[list[str], list[str] | None]:
+    """(parts, consumers or None for all) of `--only capture,metadata`."""
+    names = [name.strip() for name in only.split(",") if name.strip()]
+    unknown = [name for name in names if name not in runtime.PARTS and name not in consumers]
+    if unknown:
+        raise ConfigurationError(
+            f"nothing is called {', '.join(unknown)}",
+            where="--only",
+            cure=f"choose of {', '.join([*runtime.PARTS, *sorted(consumers)])}",
+        )
+    if not names:
+        return list(runtime.PARTS), None
+    picked = [name for name in names if name in consumers]
+    parts = [part for part in runtime.PARTS if part in names or (part == "work" and picked)]
+    return parts, picked or None
+
+
+def rebuild(config: Config = None) -> None:
+    """Restore an empty database from the topics; creates nothing twice."""
+    settings = load(config)
+    logs.configure(settings.log.level, settings.log.json_lines)
+
+    async def go() -> dict[str, int]:
+        async with runtime.opened(settings) as it:
+            return await runtime.rebuild(it)
+
+    rows = [(name, count) for name, count in wait_for(go()).items() if count]
+    table(("topic", "records"), rows)
+    out.print("Rebuilt. What targets hold is read back as titles are worked.")
+
+
+def db_upgrade(config: Config = None) -> None:
+    """Bring the database to this version's schema; its own step before an upgrade."""
+    settings = load(config)
+    from frontlist.clock import Clock
+
+    async def go() -> None:
+        db = Database(settings.database, Clock())
+        try:
+            await schema.upgrade(db)
+        finally:
+            await db.close()
+        out.print(f"{db.name} has this version's schema.")
+
+    wait_for(go())
+
+
+def topics_apply(config: Config = None) -> None:
+    """Make the topics that are missing; refuses one with another number of partitions."""
+
+    async def go() -> list[str]:
+        it = runtime.Installation(load(config))
+        try:
+            return await it.topics.apply()
+        finally:
+            await it.close()
+
+    made = wait_for(go())
+    out.print("\n".join(f"made {name}" for name in made) or "All topics are there.", markup=False)
+
+
+def topics_list(config: Config = None, as_json: AsJson = False) -> None:
+    """The topics as they should be and as they are."""
+
+    async def go() -> list[dict[str, object]]:
+        it = runtime.Installation(load(config))
+        try:
+            there = await it.topics.states()
+            return [
+                {
+                    "topic": name,
+                    "there": name in there,
+                    "partitions": there[name].partitions if name in there else None,
+                    "id": there[name].id if name in there else None,
+                }
+                for name in it.topics.names
+            ]
+        finally:
+            await it.close()
+
+    rows = wait_for(go())
+    if as_json:
+        say_json(rows)
+        return
+    table(
+        ("topic", "partitions", "id"),
+        [(row["topic"], row["partitions"] or "missing", row["id"] or "") for row in rows],
+    )

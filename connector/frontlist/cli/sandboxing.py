@@ -1,0 +1,129 @@
+"""The command `sandbox up`: local tenants that speak the documented APIs."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from frontlist.cli.terminal import AsJson, out, say_json, table
+from frontlist.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from frontlist_sandbox.up import Name, Up, Wanted
+
+CONSONANCE, FOURALLPORTAL = "127.0.0.1:8801", "127.0.0.1:8802"
+#: Rejected records that are named; `--json` names all.
+SHOWN = 40
+Catalogue = Annotated[
+    list[Path] | None,
+    typer.Option("--catalogue", help="A file of ONIX 3.0 or 3.1, any number of times (default: the bundled one)."),
+]
+Only = Annotated[str, typer.Option(help="consonance or fourallportal: just this one.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    sandbox = typer.Typer(help="Local Consonance and 4ALLPORTAL.", no_args_is_help=True)
+    sandbox.callback()(_group)
+    sandbox.command("up")(up)
+    app.add_typer(sandbox, name="sandbox")
+
+
+def _group() -> None:
+    """Keeps `up` a word of its own while it is the only command."""
+
+
+def up(
+    catalogue: Catalogue = None,
+    only: Only = "",
+    consonance: Annotated[str, typer.Option(metavar="HOST:PORT", help="Port 0: a free one.")] = CONSONANCE,
+    fourallportal: Annotated[str, typer.Option(metavar="HOST:PORT", help="Port 0: a free one.")] = FOURALLPORTAL,
+    key: Annotated[str, typer.Option(help="Consonance's API key (default: an example, printed).")] = "",
+    dam_key: Annotated[str, typer.Option(help="4ALLPORTAL's API key (default: an example, printed).")] = "",
+    page_size: Annotated[int, typer.Option(min=1, help="Rows a page of Consonance.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """Serve both sandboxes until Ctrl-C or SIGTERM."""
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    sandboxes = parts()
+    try:
+        wanted = sandboxes.Wanted(
+            catalogue=tuple(catalogue or ()),
+            names=_names(only, sandboxes.NAMES),
+            consonance=sandboxes.Address.of(consonance, "--consonance"),
+            fourallportal=sandboxes.Address.of(fourallportal, "--fourallportal"),
+            key=key or sandboxes.KEY,
+            dam_key=dam_key or sandboxes.DAM_KEY,
+            page_size=page_size,
+        )
+        with sandboxes.up(wanted) as running:
+            say_json(as_plain(running)) if as_json else _say(running, wanted)
+            out.file.flush()
+            stopping.wait()
+    except sandboxes.UnusableError as error:
+        raise ConfigurationError(error.what, where=error.where, cure=error.cure) from None
+
+
+def parts() -> Any:
+    """The module `frontlist_sandbox.up`; raises ConfigurationError where its extra is not installed."""
+    try:
+        from frontlist_sandbox import up as found
+    except ImportError as error:
+        raise ConfigurationError(
+            f"the sandbox's own parts are not installed: {error}", cure="pip install 'frontlist[sandbox]'"
+        ) from None
+    return found
+
+
+def as_plain(running: Up) -> dict[str, Any]:
+    """What `--json` prints, once both answer."""
+    return {
+        "sandboxes": {
+            each.name: {"url": each.url, "key": each.key, "controls": each.controls} for each in running.served
+        },
+        "works": len(running.tenant.works),
+        "products": len(running.tenant.products),
+        "rejected": [vars(each) for each in running.rejected],
+        "noted": len(running.noted),
+    }
+
+
+def _names(only: str, names: tuple[Name, ...]) -> tuple[Name, ...]:
+    found = tuple(name for name in names if not only or name == only)
+    if not found:
+        raise ConfigurationError(f"there is no sandbox {only!r}", where="--only", cure=f"choose of {', '.join(names)}")
+    return found
+
+
+def _say(running: Up, wanted: Wanted) -> None:
+    table(
+        ("sandbox", "address", "key", "controls"),
+        [(each.name, each.url, each.key, each.controls) for each in running.served],
+    )
+    if "consonance" in wanted.names:
+        say_catalogue(running, wanted)
+    out.print("Ctrl-C ends it.")
+
+
+def say_catalogue(running: Up, wanted: Wanted) -> None:
+    """What the files gave, and each record that could not be used."""
+    tenant, source = running.tenant, ", ".join(path.name for path in wanted.catalogue) or "the bundled catalogue"
+    if wanted.catalogue and wanted.beside:
+        source = f"the bundled catalogue and {source}"
+    out.print(
+        f"\n{source}: {len(tenant.works)} works, {len(tenant.products)} products, "
+        f"{len(running.rejected)} records rejected, {len(running.noted)} oddities noted and kept",
+        markup=False,
+    )
+    shown = running.rejected[:SHOWN]
+    if shown:
+        places = (f"{each.file}:{each.line}" if each.line else each.file for each in shown)
+        rows = [(place, each.reference or "", each.reason) for place, each in zip(places, shown, strict=True)]
+        table(("rejected", "record", "why"), rows)
+    if len(running.rejected) > SHOWN:
+        out.print(f"... and {len(running.rejected) - SHOWN} more; --json names all", markup=False)

@@ -1,0 +1,542 @@
+"""Ensure: desired states are brought about in a target, under a lease, with intent before and remembrance after.
+
+Compare with what was applied; read what differs or is in doubt; intent; steps; remember (docs/decisions/0002).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import structlog
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from frontlist.clock import Clock
+from frontlist.contract import (
+    Absent,
+    Actual,
+    Desired,
+    Done,
+    Ensure,
+    FieldKey,
+    Finding,
+    Json,
+    Refused,
+    Resource,
+    Step,
+    StepOutcome,
+    Target,
+)
+from frontlist.errors import DeadLetter, DeliveryError, Pause, Refuse, Retry, Stop
+from frontlist.state import applied, processes, work
+from frontlist.state.database import Database
+from frontlist.step import Step as Point
+from frontlist.step import no_step
+from frontlist_schemas.canonical import fingerprint
+
+log = structlog.get_logger(__name__)
+SECOND = 1_000_000
+
+
+class EnsureSettings(BaseModel):
+    """How targets are written; times in seconds."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    lease: float = Field(45.0, gt=0, description="how long a title and a resource are held for the calls")
+    look_again: float = Field(900.0, ge=0, description="until a doubtful write is read back once more")
+    pause: float = Field(30.0, gt=0, description="until a target that refused our key is tried again")
+    refused_again: float = Field(86_400.0, gt=0, description="until a refused field is tried again")
+    calls_at_once: int = Field(8, ge=1, description="calls in flight to one target")
+
+
+@dataclass(frozen=True)
+class Order:
+    """A desired state to be brought about for a claim; `desired` None: only settle what is in doubt."""
+
+    claim: work.Claim
+    resource: Resource
+    desired: Desired | None
+    vector: Mapping[str, int]
+    applied: applied.Applied | None
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of an order. `after`: seconds until it is worth trying again; `changed`: fields written."""
+
+    outcome: str
+    detail: str = ""
+    after: float | None = None
+    attempt: bool = False
+    changed: tuple[FieldKey, ...] = ()
+    created: bool = False
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass
+class _Job:
+    """An order on its way through one `bring`."""
+
+    order: Order
+    desired: Desired
+    actual: Actual | None = None
+    read_at: int = 0
+    progress: dict[str, Json] = field(default_factory=dict)
+    refused: dict[str, Json] = field(default_factory=dict)
+    differs: tuple[FieldKey, ...] = ()
+    steps: Sequence[Step] = ()
+    wrote: bool = False
+    result: Result | None = None
+
+    @property
+    def fields(self) -> Mapping[FieldKey, Json] | None:
+        return self.desired.fields if isinstance(self.desired, Ensure) else None
+
+
+class Delivery:
+    """Brings desired states about in all targets, for one process."""
+
+    def __init__(
+        self,
+        db: Database,
+        targets: Mapping[str, Target],
+        *,
+        process: str,
+        clock: Clock,
+        journal: str,
+        settings: EnsureSettings | None = None,
+        step: Point = no_step,
+    ) -> None:
+        """`process`: the id under which rows are claimed. `journal`: the topic of what was done."""
+        self.db, self.targets, self.process, self.clock = db, targets, process, clock
+        self.settings, self.journal, self.step = settings or EnsureSettings(), journal, step
+        self.stale_writes = 0
+        self._paused: dict[str, float] = {}
+
+    async def bring(self, orders: Sequence[Order]) -> dict[int, Result]:
+        """A result for each order, by its index."""
+        results: dict[int, Result] = {}
+        by_target: dict[str, list[int]] = {}
+        for i, order in enumerate(orders):
+            by_target.setdefault(order.resource.target, []).append(i)
+        for name, indices in by_target.items():
+            some = await self._bring(name, [orders[i] for i in indices])
+            results |= dict(zip(indices, some, strict=True))
+        return results
+
+    async def _bring(self, name: str, orders: Sequence[Order]) -> list[Result]:
+        target = self.targets.get(name)
+        if target is None:
+            return [Result("deferred", f"no target {name} is configured") for _ in orders]
+        now = self.clock.now_us()
+        out: list[Result | None] = [self._without_call(order, now) for order in orders]
+        jobs = [_job(order, now, self.settings) for order, done in zip(orders, out, strict=True) if done is None]
+        if jobs:
+            await self._deliver(name, target, jobs)
+        answers = iter(jobs)
+        return [done if done is not None else _result(next(answers)) for done in out]
+
+    def _without_call(self, order: Order, now: int) -> Result | None:
+        """What needs no call: nothing differs from what was applied, or it is known that it will not be accepted."""
+        have, desired = order.applied, order.desired
+        if have is None or have.in_doubt(now):
+            return None
+        if desired is None:
+            return Result("unchanged")
+        wanted, parked = _effective(order, now, self.settings)
+        if have.dead and have.dead["fingerprint"] == _print(desired):
+            return Result("dead-lettered", have.dead["reason"], findings=(_dead_finding(order, have.dead["reason"]),))
+        if isinstance(wanted, Absent):
+            return Result("unchanged") if not have.present else None
+        same = have.present and have.fields is not None
+        if not same or any(
+            key not in (have.fields or {}) or (have.fields or {})[key] != v for key, v in wanted.fields.items()
+        ):
+            return None
+        return _parked_result(order, parked) if parked else Result("unchanged")
+
+    # --- under the lease -------------------------------------------------------------------------------------------
+
+    async def _deliver(self, name: str, target: Target, jobs: list[_Job]) -> None:
+        paused = self._paused.get(name, 0.0) - self.clock.now_us() / SECOND
+        if paused > 0:
+            _all(jobs, Result("retry", f"{name} is paused", after=paused))
+            return
+        wanted = [lease for job in jobs for lease in _leases(job.order)]
+        async with self.db.begin() as c:
+            holder = self.clock.new_id()
+            leases = await processes.acquire(self.db, c, wanted, holder, self.settings.lease)
+        deadline = asyncio.get_running_loop().time() + self.settings.lease * 0.8
+        try:
+            for job in jobs:
+                if not all(lease in leases for lease in _leases(job.order)):
+                    job.result = Result("busy", "another worker holds the title or the resource", after=0.2)
+            await self._read(name, target, _open(jobs))
+            await self._intend(_open(jobs), list(leases.values()))
+            await self._write(name, target, _open(jobs), deadline)
+            await self._remember(_open(jobs))
+        finally:
+            async with self.db.begin() as c:
+                await processes.give_back(c, list(leases.values()))
+
+    async def _read(self, name: str, target: Target, jobs: Sequence[_Job]) -> None:
+        if not jobs:
+            return
+        async with self.db.read() as c:
+            now = await self.db.now(c)
+        try:
+            found = await target.read([job.desired for job in jobs])
+        except DeliveryError as error:
+            self._fail(name, jobs, error)
+            return
+        for job in jobs:
+            job.actual, job.read_at = found.get(job.order.resource), now
+            self._look(target, job, now)
+
+    def _look(self, target: Target, job: _Job, now: int) -> None:
+        """What differs, and which steps are left; some need none."""
+        order, actual = job.order, job.actual
+        if order.desired is None:
+            return
+        if isinstance(job.desired, Ensure) and actual is None:
+            if order.applied is not None and order.applied.present:
+                job.result = Result("refused", "removed by a person", findings=(_removed(order),))
+                return
+            if not job.desired.create:
+                job.result = Result("deferred", f"{order.resource} does not exist and may not be created now")
+                return
+        have = actual.fields if actual else {}
+        job.differs = tuple(
+            key
+            for key, value in (job.fields or {}).items()
+            if key not in have or not target.same(order.resource, key, value, have[key])
+        )
+        job.steps = target.steps(job.desired, actual, job.progress)
+        first = job.steps[0].name if job.steps else None
+        asked = order.applied.progress.get("asked", {}) if order.applied else {}
+        if first in target.once and first in asked:
+            again = asked[first] + round(self.settings.look_again * SECOND)
+            if now < again:
+                detail = f"{first} went out without an answer; looked for once more before it is repeated"
+                job.result = Result("deferred", detail, after=(again - now) / SECOND)
+
+    async def _intend(self, jobs: Sequence[_Job], leases: Sequence[processes.Lease]) -> None:
+        """Intents and before-images, if claims and leases still stand, in one transaction."""
+        jobs = [job for job in jobs if job.order.desired is not None]
+        if not jobs:
+            return
+        async with self.db.begin() as c:
+            mine = await work.still_mine(self.db, c, self.process, _claims(jobs))
+            held = all(
+                [await processes.held(self.db, c, lease) for lease in sorted(leases, key=lambda each: each.name)]
+            )
+            standing = [job for job in jobs if held and (job.order.claim.consumer, job.order.claim.title) in mine]
+            for job in jobs:
+                if job not in standing:
+                    job.result = Result("busy", "the claim or the lease was lost", after=0.0)
+            asked = {job.steps[0].name: job.read_at for job in standing if job.steps}
+            accepted, taken = await applied.intend(self.db, c, [_intent(job) for job in standing])
+            for job in standing:
+                if job.order.resource in taken:
+                    job.result = Result("refused", "another title claims it", findings=(_taken(job.order),))
+                elif job.order.resource not in accepted:
+                    job.result = Result("busy", "a newer plan stands", after=0.0)
+                elif job.steps and asked:
+                    await self._keep(c, job, {job.steps[0].name: job.read_at})
+        await self.step("intended")
+
+    async def _keep(self, c: AsyncConnection, job: _Job, asked: Mapping[str, int]) -> None:
+        order = job.order
+        await applied.keep_progress(
+            c,
+            order.resource,
+            order.claim.consumer,
+            order.claim.claim,
+            {"of": _print(job.desired), "steps": job.progress, "asked": dict(asked)},
+        )
+
+    # --- calls -----------------------------------------------------------------------------------------------------
+
+    async def _write(self, name: str, target: Target, jobs: Sequence[_Job], deadline: float) -> None:
+        """Round after round the first step of each, in arrays, until no steps are left."""
+        gate = asyncio.Semaphore(self.settings.calls_at_once)
+
+        async def call(chunk: Sequence[_Job]) -> None:
+            async with gate:
+                await self._call(name, target, chunk, deadline)
+
+        going = [job for job in jobs if job.steps and job.result is None]
+        while going:
+            chunks = [going[i : i + target.batch] for i in range(0, len(going), target.batch)]
+            async with asyncio.TaskGroup() as group:
+                for chunk in chunks:
+                    group.create_task(call(chunk))
+            going = [job for job in going if job.steps and job.result is None]
+            if going:
+                async with self.db.begin() as c:
+                    for job in sorted(going, key=lambda each: each.order.resource):
+                        await self._keep(c, job, {job.steps[0].name: job.read_at})
+        if any(job.wrote for job in jobs):
+            await self.step("written")
+
+    async def _call(self, name: str, target: Target, chunk: Sequence[_Job], deadline: float) -> None:
+        try:
+            outcomes = await target.write([job.steps[0] for job in chunk], deadline)
+        except DeliveryError as error:
+            await self._failed(name, target, chunk, error, deadline)
+            return
+        for job, outcome in zip(chunk, outcomes, strict=True):
+            self._advance(target, job, outcome)
+
+    def _advance(self, target: Target, job: _Job, outcome: StepOutcome) -> None:
+        if isinstance(outcome, Done):
+            job.wrote = True
+            job.progress[job.steps[0].name] = outcome.result
+        elif not self._park(job, outcome.fields, outcome.reason):
+            return
+        job.steps = target.steps(job.desired, job.actual, job.progress)
+
+    def _park(self, job: _Job, named: Sequence[FieldKey], reason: str) -> bool:
+        """Leave the refused fields out, with their groups; False: the resource as a whole is refused."""
+        wanted = job.desired
+        out = set(named) & set(wanted.fields) if isinstance(wanted, Ensure) else set()
+        if not isinstance(wanted, Ensure) or not out or out == set(wanted.fields):
+            job.result = Result("dead-lettered", reason, findings=(_dead_finding(job.order, reason),))
+            return False
+        for group in wanted.groups:
+            out |= group if group & out else set()
+        for key in out:
+            job.refused[key] = {"value": fingerprint(wanted.fields.get(key)), "reason": reason, "since": job.read_at}
+        rest = {key: value for key, value in wanted.fields.items() if key not in out}
+        job.desired = replace(wanted, fields=rest)
+        job.differs = tuple(key for key in job.differs if key not in out)
+        return True
+
+    async def _failed(
+        self, name: str, target: Target, chunk: Sequence[_Job], error: DeliveryError, deadline: float
+    ) -> None:
+        """A whole array failed: find the culprit by halves where the array as such was refused."""
+        if len(chunk) > 1 and isinstance(error, Refuse | DeadLetter):
+            half = len(chunk) // 2
+            for part in (chunk[:half], chunk[half:]):
+                await self._call(name, target, part, deadline)
+            return
+        if isinstance(error, Refuse):
+            self._advance(target, chunk[0], Refused(tuple(map(FieldKey, error.fields)), str(error)))
+            return
+        self._fail(name, chunk, error)
+        if error.maybe_done:
+            by_consumer: dict[str, list[Resource]] = {}
+            for job in chunk:
+                by_consumer.setdefault(job.order.claim.consumer, []).append(job.order.resource)
+            async with self.db.begin() as c:
+                now = await self.db.now(c)
+                again = now + round(self.settings.look_again * SECOND)
+                for consumer, resources in by_consumer.items():
+                    await applied.doubt(c, resources, consumer, now, again)
+
+    def _fail(self, name: str, jobs: Sequence[_Job], error: DeliveryError) -> None:
+        if isinstance(error, Pause):
+            self._paused[name] = self.clock.now_us() / SECOND + self.settings.pause
+            _all(jobs, Result("retry", str(error), after=self.settings.pause))
+        elif isinstance(error, Retry):
+            _all(jobs, Result("retry", str(error), after=error.after, attempt=True))
+        elif isinstance(error, DeadLetter):
+            for job in jobs:
+                job.result = Result("dead-lettered", str(error), findings=(_dead_finding(job.order, str(error)),))
+        else:
+            kind = "refused" if isinstance(error, Refuse) else "stopped"
+            _all(jobs, Result(kind, str(error)))
+            if isinstance(error, Stop):
+                log.error("ensure: stopped", target=name, error=str(error))
+
+    # --- remember --------------------------------------------------------------------------------------------------
+
+    async def _remember(self, jobs: Sequence[_Job]) -> None:
+        """Outcomes and the journal in one transaction; a refused one is a stale write, and its title is due again."""
+        if not jobs:
+            return
+        async with self.db.begin() as c:
+            now = await self.db.now(c)
+            stale: set[Resource] = set()
+            for consumer in sorted({job.order.claim.consumer for job in jobs}):
+                mine = [job for job in jobs if job.order.claim.consumer == consumer]
+                stale |= await applied.remember(self.db, c, [self._outcome(job, now) for job in mine])
+            await applied.post(
+                self.db, c, [(self.journal, job.order.claim.title, _line(job, now)) for job in jobs if job.wrote]
+            )
+            again = [job.order.claim for job in jobs if job.order.resource in stale]
+            dues = [work.Due(each.consumer, each.title, now, each.priority, "stale write") for each in again]
+            await work.mark(self.db, c, dues)
+        self.stale_writes += len(stale)
+        for job in jobs:
+            job.result = self._settled(job)
+        if any(job.wrote for job in jobs):
+            await self.step("remembered")
+
+    def _outcome(self, job: _Job, now: int) -> applied.Outcome:
+        order, had = job.order, job.order.applied
+        claim = order.claim.claim
+        look = had.look_again_at if had else None
+        if look is not None and look <= job.read_at:
+            look = None
+        elif had is not None and had.in_doubt(now) and look is None:
+            look = now + round(self.settings.look_again * SECOND)
+        if order.desired is None and had is not None:
+            # The plan no longer names it: what stands there is looked at, nothing is written.
+            return applied.Outcome(
+                order.resource,
+                order.claim.consumer,
+                had.intent_claim,
+                had.fields,
+                job.actual is not None,
+                had.progress,
+                had.refused,
+                had.dead,
+                look,
+                job.read_at,
+            )
+        return applied.Outcome(
+            order.resource,
+            order.claim.consumer,
+            claim,
+            job.fields,
+            isinstance(job.desired, Ensure),
+            {"of": _print(job.desired), "steps": job.progress},
+            job.refused,
+            None,
+            look,
+            job.read_at,
+        )
+
+    def _settled(self, job: _Job) -> Result:
+        if job.refused:
+            return replace(_parked_result(job.order, job.refused), changed=job.differs if job.wrote else ())
+        if not job.wrote:
+            return Result("unchanged")
+        return Result("applied", changed=job.differs, created=job.actual is None)
+
+
+def _job(order: Order, now: int, settings: EnsureSettings) -> _Job:
+    desired, parked = _effective(order, now, settings)
+    had = order.applied
+    progress = had.progress if had and order.desired and had.progress.get("of") == _print(desired) else {}
+    return _Job(order, desired, progress=dict(progress.get("steps", {})), refused=dict(parked))
+
+
+def _effective(order: Order, now: int, settings: EnsureSettings) -> tuple[Desired, dict[str, Json]]:
+    """The desired state without the fields that the target refused lately for the same value, and these."""
+    desired = order.desired
+    if desired is None:
+        assert order.applied is not None
+        return Ensure(order.resource, order.applied.fields or {}, 0, create=False), {}
+    if isinstance(desired, Absent) or order.applied is None or not order.applied.refused:
+        return desired, {}
+    lately = now - round(settings.refused_again * SECOND)
+    parked = {
+        key: why
+        for key, why in order.applied.refused.items()
+        if key in desired.fields
+        and why["value"] == fingerprint(desired.fields[FieldKey(key)])
+        and why["since"] > lately
+    }
+    rest = {key: value for key, value in desired.fields.items() if key not in parked}
+    return replace(desired, fields=rest), parked
+
+
+def _intent(job: _Job) -> applied.Intent:
+    order = job.order
+    have = job.actual.fields if job.actual else {}
+    was = {key: have[key] for key in job.differs if key in have} if job.steps else {}
+    return applied.Intent(
+        order.resource, order.claim.consumer, order.claim.title, order.claim.claim, order.vector, job.fields, was
+    )
+
+
+def _line(job: _Job, now: int) -> Json:
+    """What was done, for the journal."""
+    have = job.actual.fields if job.actual else {}
+    return {
+        "at": now,
+        "consumer": job.order.claim.consumer,
+        "flow": job.desired.flow,
+        "resource": str(job.order.resource),
+        "created": job.actual is None,
+        "claim": job.order.claim.claim,
+        "vector": dict(job.order.vector),
+        "fields": {key: {"was": have.get(key), "is": (job.fields or {}).get(key)} for key in job.differs},
+    }
+
+
+def _leases(order: Order) -> tuple[str, str]:
+    return f"title/{order.resource.target}/{order.claim.title}", f"resource/{order.resource}"
+
+
+def _claims(jobs: Iterable[_Job]) -> list[work.Claim]:
+    return list({(job.order.claim.consumer, job.order.claim.title): job.order.claim for job in jobs}.values())
+
+
+def _open(jobs: Sequence[_Job]) -> list[_Job]:
+    return [job for job in jobs if job.result is None]
+
+
+def _all(jobs: Sequence[_Job], result: Result) -> None:
+    for job in jobs:
+        job.result = result
+
+
+def _result(job: _Job) -> Result:
+    assert job.result is not None
+    return job.result
+
+
+def _print(desired: Desired) -> str:
+    return fingerprint(dict(desired.fields) if isinstance(desired, Ensure) else None)
+
+
+def _parked_result(order: Order, parked: Mapping[str, Json]) -> Result:
+    found = tuple(
+        Finding(
+            key=f"refused/{order.resource}/{key}",
+            kind="refused-field",
+            message=f"{order.resource.target} will not have {key}: {why['reason']}",
+            cure="correct the value at its source or the mapping; it is tried again then, and daily",
+            where=f"{order.resource} {key}",
+        )
+        for key, why in parked.items()
+    )
+    return Result("refused", "; ".join(sorted(parked)), findings=found)
+
+
+def _removed(order: Order) -> Finding:
+    return Finding(
+        key=f"removed/{order.resource}",
+        kind="removed-by-a-person",
+        message=f"{order.resource} was there and is gone: somebody deleted it",
+        cure="restore it there, or link the title to another record (frontlist link); it is never made again unasked",
+        where=str(order.resource),
+    )
+
+
+def _taken(order: Order) -> Finding:
+    return Finding(
+        key=f"claimed/{order.resource}",
+        kind="claimed-twice",
+        message=f"{order.resource} is claimed by another title with a newer statement",
+        cure="look up both titles in Consonance: a product belongs to one work",
+        where=str(order.resource),
+    )
+
+
+def _dead_finding(order: Order, reason: str) -> Finding:
+    return Finding(
+        key=f"dead/{order.resource}",
+        kind="dead-letter",
+        message=f"{order.resource} is not accepted: {reason}",
+        cure="correct it at its source or in the mapping; it is tried again when it changes",
+        where=str(order.resource),
+        severity="high",
+    )

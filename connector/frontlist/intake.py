@@ -1,0 +1,376 @@
+"""Intake: what the topics say becomes dossiers and due work. Second file of the way of a change.
+
+For each fetched batch one transaction stores newer documents, marks work due and stores the offsets; then Kafka
+is told.
+The database holds the position: on assignment we seek to it, Kafka's committed offsets only show lag.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import KafkaError
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from frontlist.clock import Clock
+from frontlist.contract import DocumentKey, Finding, TitleKey
+from frontlist.errors import ConfigurationError
+from frontlist.kafka import MAX_BYTES, KafkaSettings, TopicState
+from frontlist.state import captured, dossier, findings, installation, settled, work
+from frontlist.state.database import Database, gone
+from frontlist.step import Step, no_step
+from frontlist.waiting import wait
+from frontlist_schemas import topics
+from frontlist_schemas.canonical import parse_json
+from frontlist_schemas.envelope import Envelope, UnreadableRecordError, decode
+
+log = structlog.get_logger(__name__)
+PRIORITIES = {
+    "rights": work.Priority.RIGHTS,
+    "milestones": work.Priority.MILESTONES,
+    "formats": work.Priority.FORMATS,
+    "metadata": work.Priority.METADATA,
+    "assets": work.Priority.ASSETS,
+}
+
+
+class IntakeSettings(BaseModel):
+    """How intake reads."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    batch: int = Field(500, ge=1, description="records a transaction; more block the event loop")
+    batch_wait_ms: int = Field(50, ge=1, description="how long a batch waits to fill (milliseconds)")
+
+
+class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships no types
+    """One member of the consumer group over all change topics, links and decisions."""
+
+    def __init__(
+        self,
+        db: Database,
+        kafka: KafkaSettings,
+        *,
+        clock: Clock,
+        woken: asyncio.Event | None = None,
+        settings: IntakeSettings | None = None,
+        step: Step = no_step,
+    ) -> None:
+        """`woken` is set when work became due."""
+        self.db, self.kafka, self.clock, self.step = db, kafka, clock, step
+        self.settings = settings or IntakeSettings()
+        self.woken = woken or asyncio.Event()
+        self.topics = topics.compacted(kafka.prefix)
+        self._topic_ids: dict[str, str] = {}
+        self._paused = False
+        self._failure: BaseException | None = None
+
+    def know(self, there: Mapping[str, TopicState]) -> None:
+        """The topics' identities, which are stored with the offsets."""
+        self._topic_ids = {name: state.id for name, state in there.items()}
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Until `stopping`; begins again when Kafka or the database comes back."""
+        while not stopping.is_set():
+            try:
+                await self._consume(stopping)
+            except (KafkaError, OSError) as error:
+                log.warning("intake: Kafka is gone, paused", error=str(error))
+            await wait(stopping, 1.0)
+
+    async def _consume(self, stopping: asyncio.Event) -> None:
+        quiet = logging.getLogger("frontlist.faststream")
+        quiet.setLevel(logging.ERROR)
+        broker = KafkaBroker(
+            self.kafka.bootstrap,
+            allow_auto_create_topics=False,
+            ack_policy=AckPolicy.MANUAL,
+            consumer_only=True,
+            logger=quiet,
+            apply_types=False,
+            **_security(self.kafka),
+        )
+        self._subscriber = broker.subscriber(
+            *self.topics,
+            batch=True,
+            group_id=self.kafka.group,
+            decoder=_raw,
+            listener=self,
+            isolation_level="read_committed",
+            auto_offset_reset="earliest",
+            partition_assignment_strategy=(RangePartitionAssignor,),
+            session_timeout_ms=6_000,
+            heartbeat_interval_ms=1_500,
+            max_records=self.settings.batch,
+            batch_timeout_ms=self.settings.batch_wait_ms,
+            max_partition_fetch_bytes=MAX_BYTES,
+            fetch_max_bytes=MAX_BYTES,
+        )
+        self._subscriber(self._handle)
+        try:
+            await broker.start()
+            while not stopping.is_set() and self._failure is None:
+                await wait(stopping, 0.5)
+        finally:
+            await broker.stop()
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise failure
+
+    # --- FastStream's side -----------------------------------------------------------------------------------------
+
+    async def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
+        """Nothing is held in memory, so nothing has to be drained."""
+
+    async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
+        """Seek to the offsets that the database holds; a topic that was re-created is refused."""
+        consumer: AIOKafkaConsumer = self._subscriber.consumer
+        async with self.db.read() as c:
+            stored = await dossier.offsets(c)
+        for at in assigned:
+            offset, topic_id = stored.get((at.topic, at.partition), (0, ""))
+            known = self._topic_ids.get(at.topic, "")
+            if topic_id and known and topic_id != known:
+                self._failure = recreated(at.topic)
+                return
+            if offset:
+                consumer.seek(at, offset)
+            else:
+                await consumer.seek_to_beginning(at)
+
+    async def _handle(self, records: list[ConsumerRecord]) -> None:
+        """Never raises: an exception would drop the rest of the batch in silence."""
+        consumer: AIOKafkaConsumer | None = self._subscriber.consumer
+        while consumer is not None:
+            try:
+                await self.take(records)
+                break
+            except Exception as error:
+                if not gone(error):
+                    self._failure = error
+                    return
+                log.warning("intake: the database is gone, paused", error=str(error))
+                await asyncio.sleep(1.0)
+        ends = {TopicPartition(topic, p): at for (topic, p), at in _ends(records).items()}
+        if consumer is not None:
+            with contextlib.suppress(KafkaError):
+                await consumer.commit(ends)
+
+    # --- storing ---------------------------------------------------------------------------------------------------
+
+    async def take(self, records: Sequence[ConsumerRecord]) -> None:
+        """One transaction; what the database refuses (U+0000 in vendor HTML) is bisected to the record."""
+        if not records:
+            return
+        for attempt in range(5):
+            try:
+                async with self.db.begin() as c:
+                    await self._store(c, records)
+                break
+            except DBAPIError as error:
+                if gone(error):
+                    raise
+                if _deadlock(error) and attempt < 4:
+                    continue
+                await self._bisect(records, error)
+                break
+        await self.step("stored")
+        self.woken.set()
+
+    async def _bisect(self, records: Sequence[ConsumerRecord], error: DBAPIError) -> None:
+        if len(records) > 1:
+            half = len(records) // 2
+            await self.take(records[:half])
+            await self.take(records[half:])
+            return
+        reason = f"the database refused it: {str(error.orig)[:200]}".replace("\x00", "\\0")
+        async with self.db.begin() as c:
+            await self._store(c, records, refused=reason)
+
+    async def _store(self, c: AsyncConnection, records: Sequence[ConsumerRecord], refused: str | None = None) -> None:
+        documents: list[dossier.Stored] = []
+        links: list[settled.Link] = []
+        decisions: list[settled.Decision] = []
+        for record in records:
+            try:
+                if record.topic == topics.links(self.kafka.prefix):
+                    links.append(_link(record))
+                elif record.topic == topics.decisions(self.kafka.prefix):
+                    decisions.append(_decision(record))
+                else:
+                    documents.append(_document(record, refused))
+            except (ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
+                await self._report(c, record, error)
+        dues = await self._dues(c, await dossier.store(self.db, c, documents))
+        dues += await self._settle(c, links, decisions)
+        await work.mark(self.db, c, dues)
+        await dossier.save_offsets(self.db, c, _ends(records), self._topic_ids)
+
+    async def _dues(self, c: AsyncConnection, changed: Sequence[dossier.DocumentKeyed]) -> list[work.Due]:
+        consumers = await installation.registered(c)
+        now = await self.db.now(c)
+        return [
+            work.Due(name, each.title, now, PRIORITIES.get(each.key.aspect, work.Priority.METADATA), str(each.key))
+            for each in changed
+            for name, wants in consumers.items()
+            if each.key in wants
+        ]
+
+    async def _settle(
+        self, c: AsyncConnection, links: Sequence[settled.Link], decisions: Sequence[settled.Decision]
+    ) -> list[work.Due]:
+        linked = await settled.save_links(self.db, c, links)
+        effective = await settled.save_decisions(self.db, c, decisions)
+        consumers = await installation.registered(c)
+        now = await self.db.now(c)
+        out = [work.Due(name, title, now, work.Priority.FORMATS, "link") for title in linked for name in consumers]
+        for each in effective:
+            if each.kind == "forget":
+                for system in topics.SYSTEMS:
+                    await captured.mark(self.db, c, system, await captured.titles(c, system))
+            elif each.kind == "adopted":
+                title = TitleKey(each.key)
+                out += [work.Due(name, title, now, work.Priority.METADATA, each.kind) for name in consumers]
+            elif each.kind not in ("note", "mapping", "installation"):
+                out += await all_due(c, consumers, now, each.kind)
+        return out
+
+    async def _report(self, c: AsyncConnection, record: ConsumerRecord, error: Exception) -> None:
+        """A record that names no title: kept as a finding under its place on the topic."""
+        where = f"{record.topic}[{record.partition}]@{record.offset}"
+        log.error("intake: a record cannot be read", where=where, error=str(error))
+        await findings.open_one(
+            self.db,
+            c,
+            "intake",
+            f"topic:{where}",
+            Finding(
+                key="record",
+                kind="unreadable",
+                message=f"a record on {where} cannot be read: {error}",
+                cure="find out who writes to our topics; the record stays there and is passed over",
+                where=where,
+                severity="high",
+            ),
+            await self.db.now(c),
+        )
+
+
+async def all_due(
+    c: AsyncConnection, consumers: Mapping[str, frozenset[DocumentKey]], now: int, reason: str
+) -> list[work.Due]:
+    """Every known title of these consumers, behind what is live."""
+    out: list[work.Due] = []
+    for name, wants in consumers.items():
+        found = await dossier.titles(c, sorted(wants))
+        out += [work.Due(name, title, now, work.Priority.BACKFILL, reason) for title in found]
+    return out
+
+
+def recreated(name: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"topic {name} was re-created since we read it: its offsets mean something else now",
+        where="Kafka",
+        cure="frontlist republish, which publishes every document anew",
+    )
+
+
+def _document(record: ConsumerRecord, refused: str | None) -> dossier.Stored:
+    try:
+        got = decode(record.key, record.headers, record.value)
+        if refused:
+            raise UnreadableRecordError(refused)
+        return _stored(got, record)
+    except UnreadableRecordError as error:
+        system, aspect, title = _place(record)
+        reason = str(error).replace("\x00", "\\0")
+        return dossier.Stored(system, aspect, title, _sequence(record), "unreadable", reason=reason)
+
+
+def _stored(got: Envelope, record: ConsumerRecord) -> dossier.Stored:
+    system, aspect, title = _place(record)
+    last = got.last_readable
+    return dossier.Stored(
+        system=system,
+        aspect=aspect,
+        title=title,
+        revision=got.revision or _sequence(record),
+        state=got.state,
+        body=got.body if last is None or got.state == "present" else last[1],
+        reason=got.reason,
+        last_readable=None if last is None else last[0],
+        merged_into=got.merged_into,
+        siblings=got.siblings,
+    )
+
+
+def _place(record: ConsumerRecord) -> tuple[str, str, TitleKey]:
+    """What a record is about by its topic and key alone; raises ValueError where these do not say it."""
+    parts = record.topic.rsplit(".", 3)
+    title = (record.key or b"").decode()
+    if not title or "\x00" in title:
+        raise ValueError("it has no usable key, so its title is not known")
+    return parts[-3], parts[-2], TitleKey(title)
+
+
+def _sequence(record: ConsumerRecord) -> int:
+    """The revision, where the header can be read; else the record's own time, so that the order holds."""
+    found = dict(record.headers).get("ce_sequence", b"")
+    return int(found) if found.isdigit() and len(found) <= 20 else int(record.timestamp) * 1000
+
+
+def _link(record: ConsumerRecord) -> settled.Link:
+    body = parse_json(record.value)
+    target, kind, source_id = record.key.decode().split("/", 2)
+    return settled.Link(target, kind, source_id, body["id"], TitleKey(body["title"]), int(body["number"]))
+
+
+def _decision(record: ConsumerRecord) -> settled.Decision:
+    body = parse_json(record.value)
+    kind, _, key = record.key.decode().partition("/")
+    return settled.Decision(kind, key, body["body"], int(body["number"]))
+
+
+def _ends(records: Sequence[ConsumerRecord]) -> dict[tuple[str, int], int]:
+    ends: dict[tuple[str, int], int] = {}
+    for record in records:
+        at = (record.topic, record.partition)
+        ends[at] = max(ends.get(at, 0), record.offset + 1)
+    return ends
+
+
+async def _raw(message: Any) -> Any:
+    """Our own decoder reads the records; FastStream's would parse JSON one by one."""
+    return list(message.raw_message)
+
+
+def _deadlock(error: DBAPIError) -> bool:
+    return "deadlock" in str(error).lower() or "could not serialize" in str(error).lower()
+
+
+def _security(settings: KafkaSettings) -> dict[str, Any]:
+    from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
+
+    if settings.security == "PLAINTEXT":
+        return {}
+    tls = settings.security.endswith("SSL")
+    context = settings.aiokafka().get("ssl_context")
+    if not settings.security.startswith("SASL"):
+        return {"security": BaseSecurity(ssl_context=context, use_ssl=tls)}
+    kinds = {"PLAIN": SASLPlaintext, "SCRAM-SHA-256": SASLScram256, "SCRAM-SHA-512": SASLScram512}
+    password = settings.password.get_secret_value() if settings.password else ""
+    security = kinds[settings.sasl_mechanism or "PLAIN"](
+        username=settings.username or "", password=password, ssl_context=context, use_ssl=tls
+    )
+    return {"security": security}

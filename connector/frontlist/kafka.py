@@ -1,0 +1,183 @@
+"""Kafka: connection settings, topics and their identity."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from confluent_kafka import KafkaException, TopicCollection
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic  # type: ignore[attr-defined]
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from frontlist.errors import ConfigurationError, FrontlistError
+from frontlist_schemas import topics
+
+MAX_BYTES = 8 * 1024 * 1024
+THIRTY_DAYS_MS = 30 * 86_400_000
+DEADLINE = 15.0
+
+
+class KafkaSettings(BaseModel):
+    """How to reach Kafka, and how our topics are made."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    bootstrap: str = Field("127.0.0.1:9092", description="host:port, several by commas")
+    prefix: str = Field("frontlist", pattern=r"^[A-Za-z0-9_-]+$", description="what our topics' names begin with")
+    group: str = Field("frontlist", description="consumer group of intake")
+    partitions: int = Field(8, ge=1, description="partitions of each change topic; fixed for the topics' life")
+    replication_factor: int = Field(1, ge=1, description="copies of each partition; 3 in production")
+    min_insync_replicas: int = Field(1, ge=1, description="copies that must have a record; 2 in production")
+    security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field("PLAINTEXT", description="protocol")
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
+        None, description="SASL mechanism"
+    )
+    username: str | None = Field(None, description="SASL user")
+    password: SecretStr | None = Field(None, description="SASL password")
+    ca_file: str | None = Field(None, description="PEM file of the certificate authority")
+
+    def partitions_of(self, name: str) -> int:
+        """Change topics have `partitions`; links, decisions and the journal one, as their order is over everything."""
+        single = (topics.links(self.prefix), topics.decisions(self.prefix), topics.journal(self.prefix))
+        return 1 if name in single else self.partitions
+
+    def aiokafka(self) -> dict[str, Any]:
+        """Arguments for aiokafka's clients."""
+        out: dict[str, Any] = {"bootstrap_servers": self.bootstrap, "security_protocol": self.security}
+        if self.security.endswith("SSL"):
+            out["ssl_context"] = ssl.create_default_context(cafile=self.ca_file)
+        if self.security.startswith("SASL"):
+            out |= {
+                "sasl_mechanism": self.sasl_mechanism or "PLAIN",
+                "sasl_plain_username": self.username,
+                "sasl_plain_password": self.password.get_secret_value() if self.password else None,
+            }
+        return out
+
+    def confluent(self) -> dict[str, Any]:
+        """Arguments for confluent-kafka's admin client, which alone tells a topic's id."""
+        out: dict[str, Any] = {"bootstrap.servers": self.bootstrap, "security.protocol": self.security}
+        if self.ca_file:
+            out["ssl.ca.location"] = self.ca_file
+        if self.security.startswith("SASL"):
+            out |= {
+                "sasl.mechanism": self.sasl_mechanism or "PLAIN",
+                "sasl.username": self.username,
+                "sasl.password": self.password.get_secret_value() if self.password else None,
+            }
+        return out
+
+
+@dataclass(frozen=True)
+class TopicState:
+    name: str
+    id: str
+    partitions: int
+
+
+class Topics:
+    """The topics of one installation: made by `frontlist topics apply`, only looked at by everything else."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self.settings = settings
+        self.names = (*topics.compacted(settings.prefix), topics.journal(settings.prefix))
+        self._admin = AdminClient(settings.confluent() | {"log_level": 0})
+
+    async def states(self) -> dict[str, TopicState]:
+        """Those of our topics that exist."""
+        return await asyncio.to_thread(self._states)
+
+    async def cluster_id(self) -> str:
+        return str((await asyncio.to_thread(lambda: self._reach().result(DEADLINE))).cluster_id)
+
+    async def missing(self) -> list[str]:
+        there = await self.states()
+        return [name for name in self.names if name not in there]
+
+    async def apply(self) -> list[str]:
+        """Make what is missing; answers the names made. Refuses topics with another number of partitions."""
+        there = await self.states()
+        self.check(there)
+        new = [self._new(name) for name in self.names if name not in there]
+        if new:
+            await asyncio.to_thread(self._create, new)
+        return [topic.topic for topic in new]
+
+    def check(self, there: Mapping[str, TopicState]) -> None:
+        """Raises ConfigurationError for a topic that was made with another number of partitions."""
+        for name, state in there.items():
+            wanted = self.settings.partitions_of(name)
+            if state.partitions != wanted:
+                raise ConfigurationError(
+                    f"topic {name} has {state.partitions} partitions, the configuration says {wanted}",
+                    where="kafka.partitions",
+                    cure="set kafka.partitions back; growing means copying to new topics, since deleted titles would "
+                    "come back from the old partitions",
+                )
+
+    def _new(self, name: str) -> NewTopic:
+        config = {
+            "compression.type": "zstd",
+            "max.message.bytes": str(MAX_BYTES),
+            "min.insync.replicas": str(self.settings.min_insync_replicas),
+        }
+        if name.endswith(".journal.v1"):
+            config |= {"cleanup.policy": "delete", "retention.ms": "-1"}
+        else:
+            config |= {
+                "cleanup.policy": "compact",
+                "min.compaction.lag.ms": str(THIRTY_DAYS_MS),
+                # A person's data is gone from the topic at the latest then.
+                "max.compaction.lag.ms": str(2 * THIRTY_DAYS_MS),
+            }
+        return NewTopic(name, self.settings.partitions_of(name), self.settings.replication_factor, config=config)
+
+    def _create(self, topics: list[NewTopic]) -> None:
+        self._reach().result(DEADLINE)
+        for name, future in self._admin.create_topics(topics, operation_timeout=DEADLINE).items():
+            try:
+                future.result(DEADLINE)
+            except KafkaException as error:
+                if error.args[0].name() != "TOPIC_ALREADY_EXISTS":
+                    raise ConfigurationError(
+                        f"topic {name} cannot be made: {error.args[0].str()}",
+                        where=self.settings.bootstrap,
+                        cure="give the user the right to create topics, or lower kafka.replication_factor",
+                    ) from error
+
+    def _reach(self) -> Any:
+        return self._admin.describe_cluster(request_timeout=DEADLINE)
+
+    def _states(self) -> dict[str, TopicState]:
+        try:
+            self._reach().result(DEADLINE)
+            known = set(self._admin.list_topics(timeout=DEADLINE).topics)
+            there = [name for name in self.names if name in known]
+            if not there:
+                return {}
+            found = self._admin.describe_topics(TopicCollection(there), request_timeout=DEADLINE)
+            described = {name: future.result(DEADLINE) for name, future in found.items()}
+        except (KafkaException, TimeoutError) as error:
+            raise unreachable(self.settings, error) from error
+        return {name: TopicState(name, str(each.topic_id), len(each.partitions)) for name, each in described.items()}
+
+    async def configuration(self, name: str) -> dict[str, str]:
+        """A topic's settings, for `topics list`."""
+
+        def ask() -> dict[str, str]:
+            resource = ConfigResource(ConfigResource.Type.TOPIC, name)
+            [future] = self._admin.describe_configs([resource], request_timeout=DEADLINE).values()
+            return {key: str(entry.value) for key, entry in future.result(DEADLINE).items()}
+
+        return await asyncio.to_thread(ask)
+
+
+def unreachable(settings: KafkaSettings, error: BaseException) -> FrontlistError:
+    return ConfigurationError(
+        f"Kafka does not answer: {error}",
+        where=settings.bootstrap,
+        cure="check kafka.bootstrap (FRONTLIST_KAFKA__BOOTSTRAP), security and the network",
+    )

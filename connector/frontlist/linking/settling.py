@@ -1,0 +1,79 @@
+"""Links and decisions of a command: stored and posted in one transaction.
+
+Links and the decision that opens a module are on two topics: an intake that met the decision first would let a second
+record be made for a product whose link is still on its way. So both take effect at once, and reach the topics by the
+outbox; intake then finds numbers that it knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from frontlist import runtime
+from frontlist.contract import Json, TitleKey
+from frontlist.intake import all_due
+from frontlist.outbox import Outbox, producing
+from frontlist.state import applied, installation, settled, work
+
+
+@dataclass(frozen=True)
+class Linked:
+    """`id` None takes the link back."""
+
+    target: str
+    kind: str
+    source_id: str
+    id: str | None
+    title: TitleKey
+
+
+@dataclass(frozen=True)
+class Decided:
+    kind: str
+    key: str
+    body: Json
+
+
+async def settle(
+    it: runtime.Installation,
+    links: Sequence[Linked] = (),
+    decisions: Sequence[Decided] = (),
+    *,
+    titles: Sequence[TitleKey] = (),
+    all_titles: bool = False,
+) -> None:
+    """`titles` are due besides those of the links; `all_titles`: every one, behind what is live."""
+    async with it.db.begin() as c:
+        numbers = iter(await it.db.draw(c, len(links) + len(decisions)))
+        linked = [settled.Link(e.target, e.kind, e.source_id, e.id, e.title, next(numbers)) for e in links]
+        decided = [settled.Decision(e.kind, e.key, e.body, next(numbers)) for e in decisions]
+        changed = await settled.save_links(it.db, c, linked)
+        await settled.save_decisions(it.db, c, decided)
+        await applied.post(it.db, c, [(it.links, e.key, _link(e)) for e in linked])
+        await applied.post(
+            it.db, c, [(it.decisions, f"{e.kind}/{e.key}", {"body": e.body, "number": e.number}) for e in decided]
+        )
+        await _mark(it, c, [*changed, *titles], all_titles)
+    await _send(it)
+
+
+def _link(link: settled.Link) -> Json:
+    return {"id": link.id, "title": link.title, "number": link.number}
+
+
+async def _mark(it: runtime.Installation, c: AsyncConnection, titles: Sequence[TitleKey], everything: bool) -> None:
+    consumers, now = await installation.registered(c), await it.db.now(c)
+    dues = [work.Due(name, title, now, work.Priority.FORMATS, "link") for title in set(titles) for name in consumers]
+    dues += await all_due(c, consumers, now, "linked") if everything else []
+    await work.mark(it.db, c, dues)
+
+
+async def _send(it: runtime.Installation) -> None:
+    """What a running process does not send already; where both have to wait, it is sent at the next start."""
+    outbox = Outbox(it.db, it.settings.kafka, it.clock)
+    async with producing(it.settings.kafka) as producer:
+        while await outbox.once(producer):
+            pass

@@ -1,0 +1,79 @@
+"""The outbox: what a transaction wanted on a topic is sent after it, in order, at least once."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from frontlist.clock import Clock
+from frontlist.errors import FrontlistError
+from frontlist.kafka import MAX_BYTES, KafkaSettings
+from frontlist.state import applied, processes
+from frontlist.state.database import Database, gone
+from frontlist.waiting import wait
+from frontlist_schemas.canonical import canonical
+
+log = structlog.get_logger(__name__)
+
+
+class Outbox:
+    """Sends links, decisions and the journal; one process at a time, under a lease."""
+
+    def __init__(self, db: Database, kafka: KafkaSettings, clock: Clock) -> None:
+        self.db, self.kafka, self._me = db, kafka, clock.new_id()
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        while not stopping.is_set():
+            try:
+                async with producing(self.kafka) as producer:
+                    while not stopping.is_set():
+                        if not await self.once(producer):
+                            await wait(stopping, 0.3)
+            except (KafkaError, OSError, FrontlistError) as error:
+                log.warning("outbox: Kafka is gone, paused", error=str(error))
+            except Exception as error:
+                if not gone(error):
+                    raise
+                log.warning("outbox: the database is gone, paused", error=str(error))
+            await wait(stopping, 1.0)
+
+    async def once(self, producer: AIOKafkaProducer) -> int:
+        """Answers how many were sent. Sent twice after a crash: readers compare numbers."""
+        async with self.db.begin() as c:
+            lease = await processes.acquire(self.db, c, ["outbox"], self._me, 10.0)
+            rows = await applied.posted(c, 500) if lease else []
+        if not rows:
+            return 0
+        sent = [await producer.send(row.topic, row.value.encode(), key=row.key.encode()) for row in rows]
+        await asyncio.gather(*sent)
+        async with self.db.begin() as c:
+            await applied.sent(c, [row.number for row in rows])
+        return len(rows)
+
+
+class producing:
+    """An idempotent producer for as long as the block lasts."""
+
+    def __init__(self, kafka: KafkaSettings) -> None:
+        self.kafka = kafka
+
+    async def __aenter__(self) -> AIOKafkaProducer:
+        self._producer = AIOKafkaProducer(
+            **self.kafka.aiokafka(), enable_idempotence=True, max_request_size=MAX_BYTES, compression_type="zstd"
+        )
+        await self._producer.start()
+        return self._producer
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._producer.stop()
+
+
+async def publish(kafka: KafkaSettings, records: list[tuple[str, str, Any]]) -> None:
+    """(topic, key, value) at once and acknowledged: for commands beside a running installation."""
+    async with producing(kafka) as producer:
+        for topic, key, value in records:
+            await producer.send_and_wait(topic, canonical(value), key=key.encode())

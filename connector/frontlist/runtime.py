@@ -1,0 +1,342 @@
+"""One process of an installation: what is checked at the start, and the parts that run until it stops."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from frontlist import mapping as field_mapping
+from frontlist.capture import Capture, read_to_end
+from frontlist.clock import Clock
+from frontlist.contract import Capabilities, Target
+from frontlist.ensure import Delivery
+from frontlist.errors import ConfigurationError, FrontlistError
+from frontlist.intake import Intake, all_due, recreated
+from frontlist.kafka import Topics, TopicState
+from frontlist.mapping import FieldMapping
+from frontlist.outbox import Outbox
+from frontlist.plugins import Plugins
+from frontlist.settings import Settings
+from frontlist.source import Source
+from frontlist.state import applied, dossier, installation, schema, settled, work
+from frontlist.state.database import Database
+from frontlist.step import Step, no_step
+from frontlist.systems.consonance.client import Client as ConsonanceClient
+from frontlist.systems.consonance.source import ConsonanceSource
+from frontlist.systems.consonance.target import ConsonanceTarget
+from frontlist.systems.fourallportal.client import Client as FourallportalClient
+from frontlist.systems.fourallportal.source import FourallportalSource
+from frontlist.systems.fourallportal.target import FourallportalTarget
+from frontlist.waiting import wait
+from frontlist.work import Active, Worker
+from frontlist_schemas import topics
+from frontlist_schemas.canonical import fingerprint
+
+log = structlog.get_logger(__name__)
+PARTS = ("capture", "intake", "work")
+#: Between two introspections of the tenants (seconds).
+INTROSPECT = 600.0
+
+
+class Installation:
+    """Everything that commands and the running process share: database, topics, clients, mapping, plugins."""
+
+    def __init__(
+        self, settings: Settings, plugins: Plugins | None = None, *, clock: Clock | None = None, step: Step = no_step
+    ) -> None:
+        self.settings, self.clock, self.step = settings, clock or Clock(), step
+        self.plugins = plugins or Plugins()
+        self.db = Database(settings.database, self.clock)
+        self.mapping: FieldMapping = field_mapping.load(settings.mapping)
+        prefix = settings.kafka.prefix
+        self.links, self.decisions, self.journal = (
+            topics.links(prefix),
+            topics.decisions(prefix),
+            topics.journal(prefix),
+        )
+        self.topics = Topics(settings.kafka)
+        self.consonance = ConsonanceClient.connect(settings.consonance)
+        self._dam = settings.fourallportal.api()
+        self.fourallportal = FourallportalClient(self._dam)
+        self.uses = field_mapping.module_uses(self.mapping)
+        self.sources: Mapping[str, Source] = {
+            "consonance": ConsonanceSource(self.consonance, settings.consonance),
+            "fourallportal": FourallportalSource(
+                self.fourallportal, self.uses, settings.tenant, settings.fourallportal
+            ),
+        }
+        self.targets: Mapping[str, Target] = {
+            "consonance": ConsonanceTarget(self.consonance),
+            "fourallportal": FourallportalTarget(self.fourallportal, self.uses, settings.fourallportal),
+        }
+        self.known: dict[str, Capabilities] = {}
+
+    async def close(self) -> None:
+        await self.consonance.api.close()
+        await self._dam.close()
+        await self.db.close()
+
+    async def introspect(self) -> None:
+        """What both tenants can do now; raises DeliveryError."""
+        for name, target in self.targets.items():
+            self.known[name] = await target.capabilities()
+
+    async def check_topics(self) -> Mapping[str, TopicState]:
+        """The topics as they are; refuses missing ones and those with another number of partitions."""
+        there = await self.topics.states()
+        missing = [name for name in self.topics.names if name not in there]
+        if missing:
+            raise ConfigurationError(
+                f"{len(missing)} topics are missing, {missing[0]} first",
+                where=self.settings.kafka.bootstrap,
+                cure="frontlist topics apply",
+            )
+        self.topics.check(there)
+        return there
+
+    async def identify(self, there: Mapping[str, TopicState], *, rebuilding: bool = False) -> None:
+        """The tenant's name and the database's id are fixed at the first start, on the decisions topic too."""
+        async with self.db.begin() as c:
+            await self.db.raise_numbers(c)
+            tenant = await installation.fact(c, "tenant")
+        if tenant is None:
+            await self._settle_in(rebuilding)
+        elif tenant != self.settings.tenant:
+            raise ConfigurationError(
+                f"this database belongs to installation {tenant!r}, the configuration says {self.settings.tenant!r}",
+                where="tenant",
+                cure="use the database of this installation, or set `tenant` back",
+            )
+        async with self.db.read() as c:
+            stored = await dossier.offsets(c)
+        for (name, _), (_, topic_id) in stored.items():
+            if topic_id and name in there and topic_id != there[name].id:
+                raise recreated(name)
+
+    async def _settle_in(self, rebuilding: bool) -> None:
+        said = None
+        async for batch, _ in read_to_end(self.settings.kafka, [self.decisions], {}):
+            for record in batch:
+                if record.key == b"installation/identity":
+                    said = record
+        if said is not None and not rebuilding:
+            raise ConfigurationError(
+                "the database is empty, but the topics hold an installation's history",
+                where=self.db.name,
+                cure="point `database` at the installation's database, or restore it with `frontlist rebuild`",
+            )
+        async with self.db.begin() as c:
+            [number] = await self.db.draw(c)
+            identity = {"tenant": self.settings.tenant, "database": self.clock.new_id()}
+            await installation.state(self.db, c, identity)
+            body = {"body": identity, "number": number}
+            await applied.post(self.db, c, [(self.decisions, "installation/identity", body)])
+
+    async def activate(self) -> Active:
+        """The configured mapping becomes the active one under a number from the database."""
+        print_ = fingerprint(self.mapping.text)
+        async with self.db.begin() as c:
+            current = await installation.active(c)
+            if current is None or current.fingerprint != print_:
+                current = await installation.activate(self.db, c, print_, self.mapping.text)
+                body = {"body": {"fingerprint": print_, "text": self.mapping.text}, "number": current.number}
+                await applied.post(self.db, c, [(self.decisions, "mapping/active", body)])
+                consumers = await installation.registered(c)
+                now = await self.db.now(c)
+                await work.mark(self.db, c, await all_due(c, consumers, now, "mapping"))
+        return Active(current.number, self.mapping)
+
+    async def register(self) -> None:
+        """New consumers, and those that want something else now: every title is due for them."""
+        brought = {each.name: (each.wants, "1") for each in self.plugins.consumers.values()}
+        async with self.db.begin() as c:
+            new = await installation.register(self.db, c, brought)
+            wants = {name: brought[name][0] for name in new}
+            await work.mark(self.db, c, await all_due(c, wants, await self.db.now(c), "registered"))
+
+
+@asynccontextmanager
+async def opened(
+    settings: Settings, plugins: Plugins | None = None, *, clock: Clock | None = None, step: Step = no_step
+) -> AsyncIterator[Installation]:
+    """An installation for as long as the block lasts; its database has the schema that this program knows."""
+    found = Installation(settings, plugins, clock=clock, step=step)
+    try:
+        await schema.check(found.db)
+        yield found
+    finally:
+        await found.close()
+
+
+async def run(
+    it: Installation,
+    stopping: asyncio.Event,
+    *,
+    parts: Sequence[str] = PARTS,
+    consumers: Sequence[str] | None = None,
+    ready: asyncio.Event | None = None,
+) -> None:
+    """The running process; `parts` of capture, intake, work, `consumers` by name (None: all)."""
+    with alone(it.db):
+        there = await it.check_topics()
+        await it.identify(there)
+        await it.register()
+        active = await it.activate()
+        if await _restored(it):
+            log.warning("the database is older than what Kafka was told: all that it remembers is read back")
+            async with it.db.begin() as c:
+                await applied.doubt_all(c)
+        await _introspected(it, stopping)
+        woken = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(Outbox(it.db, it.settings.kafka, it.clock).run(stopping))
+            if "capture" in parts:
+                for source in it.sources.values():
+                    group.create_task(_capture(it, source).run(stopping))
+            if "intake" in parts:
+                intake = Intake(
+                    it.db, it.settings.kafka, clock=it.clock, woken=woken, settings=it.settings.intake, step=it.step
+                )
+                intake.know(there)
+                group.create_task(intake.run(stopping))
+            if "work" in parts:
+                group.create_task(worker(it, active, woken, consumers).run(stopping))
+            group.create_task(_keep_introspecting(it, stopping))
+            if ready is not None:
+                ready.set()
+
+
+def _capture(it: Installation, source: Source) -> Capture:
+    return Capture(
+        source,
+        it.db,
+        it.settings.kafka,
+        tenant=it.settings.tenant,
+        clock=it.clock,
+        settings=it.settings.capture,
+        step=it.step,
+    )
+
+
+def worker(
+    it: Installation, active: Active, woken: asyncio.Event | None = None, consumers: Sequence[str] | None = None
+) -> Worker:
+    """The worker of this process with its delivery."""
+    chosen = {name: each for name, each in it.plugins.consumers.items() if consumers is None or name in consumers}
+    delivery = Delivery(
+        it.db,
+        it.targets,
+        process=f"{os.uname().nodename}-{os.getpid()}-{it.clock.new_id()[:8]}",
+        clock=it.clock,
+        journal=it.journal,
+        settings=it.settings.ensure,
+        step=it.step,
+    )
+    return Worker(
+        it.db,
+        chosen,
+        delivery,
+        tenant=it.settings.tenant,
+        active=lambda: active,
+        capabilities=lambda: it.known,
+        clock=it.clock,
+        decisions=it.decisions,
+        woken=woken,
+        settings=it.settings.work,
+        step=it.step,
+    )
+
+
+async def rebuild(it: Installation) -> dict[str, int]:
+    """An empty database from the topics: decisions and links first, so that nothing is created twice."""
+    with alone(it.db):
+        there = await it.check_topics()
+        await it.identify(there, rebuilding=True)
+        await it.register()
+        intake = Intake(it.db, it.settings.kafka, clock=it.clock, settings=it.settings.intake)
+        intake.know(there)
+        counts: dict[str, int] = {}
+        for name in (it.decisions, it.links, *topics.changes(it.settings.kafka.prefix)):
+            async for batch, _ in read_to_end(it.settings.kafka, [name], {}):
+                await intake.take(batch)
+                counts[name] = counts.get(name, 0) + len(batch)
+        async with it.db.begin() as c:
+            await it.db.raise_numbers(c)
+            await installation.state(it.db, c, {"rebuilt_at": str(await it.db.now(c))})
+            before = await settled.decision(c, "mapping", "active")
+            if before is not None:
+                await installation.activate(it.db, c, before["fingerprint"], before["text"])
+    return counts
+
+
+class alone:
+    """SQLite takes one running process: a lock beside the file, freed by the system however the process ends."""
+
+    def __init__(self, db: Database) -> None:
+        self._path = Path(str(db.url.database) + ".lock") if db.sqlite and db.url.database else None
+
+    def __enter__(self) -> None:
+        if self._path is None:
+            return
+        self._file = self._path.open("w")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._file.close()
+            raise ConfigurationError(
+                "another process runs on this SQLite file",
+                where=str(self._path),
+                cure="stop it first; for several replicas use PostgreSQL",
+            ) from None
+
+    def __exit__(self, *_: object) -> None:
+        if self._path is not None:
+            self._file.close()
+
+
+async def _introspected(it: Installation, stopping: asyncio.Event) -> None:
+    """Work begins only with both tenants known; until then this says what is missing."""
+    while not stopping.is_set():
+        try:
+            await it.introspect()
+            return
+        except FrontlistError as error:
+            log.error("a system cannot be introspected yet", error=str(error))
+        await wait(stopping, it.settings.capture.retry)
+
+
+async def _keep_introspecting(it: Installation, stopping: asyncio.Event) -> None:
+    while not stopping.is_set():
+        await wait(stopping, INTROSPECT)
+        if not stopping.is_set():
+            try:
+                await it.introspect()
+            except FrontlistError as error:
+                log.warning("a system cannot be introspected", error=str(error))
+
+
+async def _restored(it: Installation) -> bool:
+    """Whether Kafka's committed offsets are ahead of the stored ones: the database comes from an older backup."""
+    async with it.db.read() as c:
+        stored = await dossier.offsets(c)
+    if not stored:
+        return False
+    consumer = AIOKafkaConsumer(
+        **it.settings.kafka.aiokafka(), group_id=it.settings.kafka.group, enable_auto_commit=False
+    )
+    await consumer.start()
+    try:
+        for (name, partition), (offset, _) in stored.items():
+            committed = await consumer.committed(TopicPartition(name, partition))
+            if committed is not None and committed > offset:
+                return True
+    finally:
+        await consumer.stop()
+    return False

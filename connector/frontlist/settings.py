@@ -1,0 +1,142 @@
+"""The configuration: `frontlist.yaml`, over which environment variables `FRONTLIST_...` win (nested by `__`)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import YAMLError
+
+from frontlist.capture import CaptureSettings
+from frontlist.ensure import EnsureSettings
+from frontlist.errors import ConfigurationError
+from frontlist.intake import IntakeSettings
+from frontlist.kafka import KafkaSettings
+from frontlist.systems.consonance.settings import ConsonanceSettings
+from frontlist.systems.fourallportal.settings import FourallportalSettings
+from frontlist.work import WorkSettings
+
+#: Hosts at which a test configuration refuses to start.
+PRODUCTION = ("web.consonance.app", "app.bibliocloud.com")
+FILE = Path("frontlist.yaml")
+
+
+class LogSettings(BaseModel):
+    """What the log looks like."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    level: str = Field("info", description="debug, info, warning or error")
+    json_lines: bool = Field(False, description="one JSON object a line, for machines")
+
+
+class Settings(BaseSettings):
+    """One installation: one pair of tenants."""
+
+    model_config = SettingsConfigDict(env_prefix="FRONTLIST_", env_nested_delimiter="__", extra="forbid")
+
+    tenant: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", description="the installation's name; never changes")
+    database: str = Field("sqlite:///frontlist.sqlite", description="postgresql://... or sqlite:///file")
+    mapping: Path = Field(Path("mapping.yaml"), description="the field mapping")
+    test: bool = Field(False, description="a test installation: refuses the vendors' production hosts")
+    kafka: KafkaSettings = Field(default_factory=KafkaSettings, description="Kafka")
+    consonance: ConsonanceSettings = Field(description="Consonance")
+    fourallportal: FourallportalSettings = Field(description="4ALLPORTAL")
+    capture: CaptureSettings = Field(default_factory=CaptureSettings, description="capture")
+    intake: IntakeSettings = Field(default_factory=IntakeSettings, description="intake")
+    work: WorkSettings = Field(default_factory=WorkSettings, description="work")
+    ensure: EnsureSettings = Field(default_factory=EnsureSettings, description="ensure")
+    log: LogSettings = Field(default_factory=LogSettings, description="the log")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (env_settings, init_settings)
+
+
+def load(file: Path | None = None) -> Settings:
+    """The settings of `frontlist.yaml` (or FRONTLIST_CONFIG); raises ConfigurationError with line and cure."""
+    path = file or Path(os.environ.get("FRONTLIST_CONFIG", FILE))
+    raw = _read(path)
+    data = _plain(raw)
+    if bootstrap := os.environ.get("FRONTLIST_KAFKA_BOOTSTRAP"):
+        data.setdefault("kafka", {})["bootstrap"] = bootstrap
+    try:
+        settings = Settings(**data)
+    except ValidationError as error:
+        raise _explained(error, raw, path) from None
+    if not settings.mapping.is_absolute():
+        settings.mapping = path.parent / settings.mapping
+    return checked(settings)
+
+
+def checked(settings: Settings) -> Settings:
+    """Contradictions refuse to start."""
+    for name, url in (("consonance.url", settings.consonance.url), ("fourallportal.url", settings.fourallportal.url)):
+        if settings.test and urlsplit(url).hostname in PRODUCTION:
+            raise ConfigurationError(
+                f"a test configuration points at the production host {urlsplit(url).hostname}",
+                where=name,
+                cure="use the vendor's demo host or the sandbox, or take `test: true` out",
+            )
+    return settings
+
+
+def _read(path: Path) -> CommentedMap:
+    try:
+        found = YAML(typ="rt").load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigurationError(
+            f"{path} does not exist", cure="write one with `frontlist init`, or name another with --config"
+        ) from None
+    except (YAMLError, UnicodeDecodeError, OSError) as error:
+        raise ConfigurationError(f"{path} cannot be read: {error}", cure="correct it; it is YAML in UTF-8") from None
+    if not isinstance(found, CommentedMap):
+        raise ConfigurationError(f"{path} is empty or no mapping", cure="write one with `frontlist init`")
+    return found
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, CommentedSeq | list):
+        return [_plain(each) for each in value]
+    return value
+
+
+def _explained(error: ValidationError, raw: CommentedMap, path: Path) -> ConfigurationError:
+    said = []
+    for each in error.errors():
+        place = ".".join(str(part) for part in each["loc"])
+        line = _line(raw, each["loc"])
+        message = each["msg"].removeprefix("Value error, ")
+        said.append(f"{path}{f':{line}' if line else ''}: {place}: {message}")
+    cure = "correct it there or by the environment variable FRONTLIST_" + "__".join(
+        str(part).upper() for part in error.errors()[0]["loc"]
+    )
+    return ConfigurationError("; ".join(said), cure=cure)
+
+
+def _line(raw: CommentedMap, place: tuple[int | str, ...]) -> int | None:
+    """The line of a key, or of the nearest one above it."""
+    line: int | None = None
+    here: Any = raw
+    for part in place:
+        if not isinstance(here, CommentedMap) or part not in here:
+            break
+        line = here.lc.key(part)[0] + 1
+        here = here[part]
+    return line

@@ -1,0 +1,197 @@
+"""The database: PostgreSQL for any number of replicas, SQLite for one process.
+
+Times are microseconds since 1970 in BIGINT columns, by PostgreSQL's own clock. Larger values are JSON in TEXT.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool
+
+from frontlist.clock import Clock
+from frontlist.errors import ConfigurationError
+
+metadata = sa.MetaData()
+#: The one sequence from which numbers, claims and tokens are drawn.
+NUMBERS = sa.Sequence("frontlist_number", metadata=metadata)
+number_table = sa.Table("number", metadata, sa.Column("value", sa.BigInteger, nullable=False))
+#: Rows a statement, below the parameter limits of both databases.
+CHUNK = 500
+
+
+class Database:
+    """`begin` for what writes, `read` for what only reads; both one transaction."""
+
+    def __init__(self, url: str, clock: Clock) -> None:
+        self.url, self.clock = _async_url(url), clock
+        self.sqlite = self.url.get_backend_name() == "sqlite"
+        self.engine = _engine(self.url, self.sqlite)
+
+    @property
+    def name(self) -> str:
+        """The address without its password, for messages."""
+        return self.url.render_as_string(hide_password=True)
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[AsyncConnection]:
+        async with self.engine.connect() as connection:
+            if self.sqlite:
+                # Taken at once: a deferred lock that is upgraded later fails instead of waiting.
+                await connection.exec_driver_sql("BEGIN IMMEDIATE")
+            async with _transaction(connection, self.sqlite):
+                yield connection
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        async with self.engine.connect() as connection:
+            if self.sqlite:
+                await connection.exec_driver_sql("BEGIN")
+            async with _transaction(connection, self.sqlite):
+                yield connection
+
+    async def now(self, connection: AsyncConnection) -> int:
+        """Microseconds since 1970: PostgreSQL's clock, the process's on SQLite."""
+        if self.sqlite:
+            return self.clock.now_us()
+        seconds = sa.text("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
+        return int((await connection.execute(seconds)).scalar_one()) + self.clock.offset_us
+
+    async def draw(self, connection: AsyncConnection, count: int = 1) -> list[int]:
+        """`count` new numbers, ascending, each larger than any drawn before."""
+        if count == 0:
+            return []
+        if self.sqlite:
+            statement = sa.update(number_table).values(value=number_table.c.value + count)
+            last = (await connection.execute(statement.returning(number_table.c.value))).scalar_one()
+            return list(range(last - count + 1, last + 1))
+        series = sa.select(NUMBERS.next_value()).select_from(sa.func.generate_series(1, count).alias("n"))
+        return sorted((await connection.execute(series)).scalars())
+
+    async def raise_numbers(self, connection: AsyncConnection) -> None:
+        """Never below the clock: after a restored backup, new numbers are larger than any on the topics."""
+        now = await self.now(connection)
+        if self.sqlite:
+            rows = (await connection.execute(sa.select(sa.func.count()).select_from(number_table))).scalar_one()
+            if not rows:
+                await connection.execute(sa.insert(number_table).values(value=now))
+            raised = sa.update(number_table).where(number_table.c.value < now).values(value=now)
+            await connection.execute(raised)
+            return
+        await connection.execute(sa.text("SELECT pg_advisory_xact_lock(7040001)"))
+        setval = "SELECT setval('frontlist_number', GREATEST(nextval('frontlist_number'), :now))"
+        await connection.execute(sa.text(setval), {"now": now})
+
+    def insert(self, table: sa.Table) -> Any:
+        """The dialect's INSERT, which has ON CONFLICT."""
+        return sqlite.insert(table) if self.sqlite else postgresql.insert(table)
+
+    async def upsert(
+        self,
+        connection: AsyncConnection,
+        table: sa.Table,
+        rows: Sequence[dict[str, Any]],
+        *,
+        where: Any = None,
+        keep: Iterable[str] = (),
+        returning: Sequence[sa.Column[Any]] = (),
+        also: Any = None,
+    ) -> list[Any]:
+        """Insert rows, or overwrite by primary key all columns but `keep`, where `where(table, excluded)` holds.
+
+        `also(table, excluded)`: further values for a row that was there. Rows are sorted by key first, so that two
+        writers never deadlock.
+        """
+        keys = [column.name for column in table.primary_key]
+        ordered = sorted(rows, key=lambda row: tuple(row[key] for key in keys))
+        out: list[Any] = []
+        for start in range(0, len(ordered), CHUNK):
+            statement = self.insert(table).values(ordered[start : start + CHUNK])
+            new = {name: statement.excluded[name] for name in ordered[0] if name not in keys and name not in set(keep)}
+            new |= also(table.c, statement.excluded) if also is not None else {}
+            condition = where(table.c, statement.excluded) if where is not None else None
+            statement = (
+                statement.on_conflict_do_update(index_elements=keys, set_=new, where=condition)
+                if new
+                else statement.on_conflict_do_nothing(index_elements=keys)
+            )
+            result = await connection.execute(statement.returning(*returning) if returning else statement)
+            if returning:
+                out.extend(result.all())
+        return out
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+
+
+def dump(value: Any) -> str:
+    """JSON for a TEXT column, the same text for the same value."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def load(text: str | None) -> Any:
+    return None if text is None else json.loads(text)
+
+
+def gone(error: BaseException) -> bool:
+    """Whether the database is unreachable (everything pauses), rather than refusing what it was told."""
+    if isinstance(error, ConnectionError | TimeoutError):
+        return True
+    if isinstance(error, OperationalError):
+        return "locked" not in str(error)
+    return isinstance(error, DBAPIError) and (error.connection_invalidated or "connection" in str(error).lower())
+
+
+@asynccontextmanager
+async def _transaction(connection: AsyncConnection, explicit: bool) -> AsyncIterator[None]:
+    if not explicit:
+        async with connection.begin():
+            yield
+        return
+    try:
+        yield
+    except BaseException:
+        await connection.rollback()
+        raise
+    await connection.commit()
+
+
+def _async_url(url: str) -> URL:
+    parsed = make_url(url)
+    drivers = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
+    backend = parsed.drivername.split("+")[0]
+    if backend not in drivers:
+        raise ConfigurationError(
+            f"{backend} is no database that Frontlist knows",
+            where="database",
+            cure="use postgresql://user:password@host/name or sqlite:///file",
+        )
+    return parsed.set(drivername=drivers[backend])
+
+
+def _engine(url: URL, is_sqlite: bool) -> AsyncEngine:
+    if not is_sqlite:
+        # A process that is stopped inside a transaction must not hold its locks for ever.
+        limits = {"idle_in_transaction_session_timeout": "30000", "lock_timeout": "20000"}
+        connect = {"server_settings": {"application_name": "frontlist", **limits}, "timeout": 10}
+        return create_async_engine(url, pool_size=10, max_overflow=10, pool_pre_ping=True, connect_args=connect)
+    engine = create_async_engine(url, poolclass=AsyncAdaptedQueuePool, pool_size=5, connect_args={"timeout": 30})
+
+    @sa.event.listens_for(engine.sync_engine, "connect")
+    def _prepare(connection: Any, _record: object) -> None:
+        # The driver would begin transactions by itself, too late for BEGIN IMMEDIATE.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=30000"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    return engine

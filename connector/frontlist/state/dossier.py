@@ -1,0 +1,162 @@
+"""The latest documents of every title, as intake stored them, and the offsets stored with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from frontlist.clock import moment
+from frontlist.contract import Document, DocumentKey, Dossier, Json, Revision, State, TitleKey
+from frontlist.state.database import Database, dump, load, metadata
+
+document_table = sa.Table(
+    "document",
+    metadata,
+    sa.Column("system", sa.Text, primary_key=True),
+    sa.Column("aspect", sa.Text, primary_key=True),
+    sa.Column("title", sa.Text, primary_key=True),
+    sa.Column("revision", sa.BigInteger, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("body", sa.Text),
+    sa.Column("reason", sa.Text),
+    sa.Column("last_readable", sa.BigInteger),
+    sa.Column("merged_into", sa.Text),
+    sa.Column("siblings", sa.Text),
+    sa.Index("document_by_title", "title"),
+)
+offset_table = sa.Table(
+    "intake_offset",
+    metadata,
+    sa.Column("topic", sa.Text, primary_key=True),
+    sa.Column("partition", sa.Integer, primary_key=True),
+    sa.Column("offset", sa.BigInteger, nullable=False),  # the next to be read
+    sa.Column("topic_id", sa.Text, nullable=False),
+)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A document as read from a topic. For an unreadable one `body` is the last readable document."""
+
+    system: str
+    aspect: str
+    title: TitleKey
+    revision: int
+    state: str
+    body: Json | None = None
+    reason: str | None = None
+    last_readable: int | None = None
+    merged_into: str | None = None
+    siblings: Mapping[str, int] | None = None
+
+
+async def store(db: Database, connection: AsyncConnection, documents: Sequence[Stored]) -> list[DocumentKeyed]:
+    """Keep the newer ones; answers what was newer. The last readable body outlives an unreadable revision."""
+    newest: dict[tuple[str, str, str], Stored] = {}
+    for each in documents:
+        key = (each.system, each.aspect, each.title)
+        if key not in newest or newest[key].revision < each.revision:
+            newest[key] = each
+    rows = [
+        {
+            "system": each.system,
+            "aspect": each.aspect,
+            "title": each.title,
+            "revision": each.revision,
+            "state": each.state,
+            "body": None if each.body is None else dump(each.body),
+            "reason": each.reason,
+            "last_readable": each.last_readable,
+            "merged_into": each.merged_into,
+            "siblings": dump(dict(each.siblings or {})),
+        }
+        for each in newest.values()
+    ]
+    if not rows:
+        return []
+    c = document_table.c
+    # A record that could not even be decoded has no last readable statement of its own: ours stays.
+    undecodable = [row for row in rows if row["state"] == "unreadable" and row["body"] is None]
+    kept = await documents_of(connection, [TitleKey(str(row["title"])) for row in undecodable])
+    for row in undecodable:
+        old = kept.get((str(row["system"]), str(row["aspect"]), str(row["title"])))
+        if old is not None and old.body is not None:
+            row["body"], row["last_readable"] = old.body, old.last_readable or old.revision
+    stored = await db.upsert(
+        connection,
+        document_table,
+        rows,
+        where=lambda old, new: old.revision < new.revision,
+        returning=(c.system, c.aspect, c.title),
+    )
+    return [DocumentKeyed(DocumentKey(row.system, row.aspect), TitleKey(row.title)) for row in stored]
+
+
+@dataclass(frozen=True)
+class DocumentKeyed:
+    key: DocumentKey
+    title: TitleKey
+
+
+async def documents_of(
+    connection: AsyncConnection, titles: Sequence[TitleKey]
+) -> dict[tuple[str, str, str], sa.Row[tuple[object, ...]]]:
+    query = sa.select(document_table).where(document_table.c.title.in_(set(titles)))
+    return {(row.system, row.aspect, row.title): row for row in await connection.execute(query)}
+
+
+async def dossiers(
+    connection: AsyncConnection, titles: Sequence[TitleKey], confirmed: Mapping[tuple[str, str], int]
+) -> dict[TitleKey, Dossier]:
+    """The dossier of each title. `confirmed`: (system, title) -> when its feed last read it."""
+    documents: dict[TitleKey, dict[DocumentKey, Document]] = {title: {} for title in titles}
+    for (system, aspect, title), row in (await documents_of(connection, titles)).items():
+        key, name = DocumentKey(system, aspect), TitleKey(title)
+        at = confirmed.get((system, title))
+        documents[name][key] = _document(key, name, row, at)
+    return {title: Dossier(title, found) for title, found in documents.items()}
+
+
+def _document(key: DocumentKey, title: TitleKey, row: sa.Row[tuple[object, ...]], at: int | None) -> Document:
+    state: State = "gone" if row.state == "erased" else row.state
+    return Document(
+        key=key,
+        title=title,
+        state=state,
+        revision=Revision(row.revision),
+        body=load(row.body),
+        reason=row.reason,
+        last_readable=None if row.last_readable is None else Revision(row.last_readable),
+        merged_into=None if row.merged_into is None else TitleKey(row.merged_into),
+        confirmed_at=None if at is None else moment(at),
+        siblings={aspect: Revision(value) for aspect, value in (load(row.siblings) or {}).items()},
+    )
+
+
+async def titles(connection: AsyncConnection, systems_aspects: Sequence[DocumentKey]) -> list[TitleKey]:
+    """Every title of which one of these documents is known."""
+    c = document_table.c
+    wanted = sa.tuple_(c.system, c.aspect).in_([(key.system, key.aspect) for key in systems_aspects])
+    query = sa.select(c.title).where(wanted).distinct().order_by(c.title)
+    return [TitleKey(title) for title in (await connection.execute(query)).scalars()]
+
+
+async def offsets(connection: AsyncConnection) -> dict[tuple[str, int], tuple[int, str]]:
+    """(topic, partition) -> (next offset, topic id)."""
+    rows = await connection.execute(sa.select(offset_table))
+    return {(row.topic, row.partition): (row.offset, row.topic_id) for row in rows}
+
+
+async def save_offsets(
+    db: Database, connection: AsyncConnection, ends: Mapping[tuple[str, int], int], topic_ids: Mapping[str, str]
+) -> None:
+    """Only forwards: a slow member that was replaced never moves them back."""
+    rows = [
+        {"topic": topic, "partition": partition, "offset": at, "topic_id": topic_ids.get(topic, "")}
+        for (topic, partition), at in ends.items()
+    ]
+    if rows:
+        await db.upsert(connection, offset_table, rows, where=lambda old, new: old.offset < new.offset)

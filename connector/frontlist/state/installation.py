@@ -1,0 +1,88 @@
+"""What an installation is: tenant, identity, registered consumers and the active mapping."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from frontlist.contract import DocumentKey
+from frontlist.state.database import Database, dump, load, metadata
+
+fact_table = sa.Table(
+    "fact",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+)
+consumer_table = sa.Table(
+    "consumer",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("wants", sa.Text, nullable=False),
+    sa.Column("version", sa.Text, nullable=False),
+)
+activation_table = sa.Table(
+    "activation",
+    metadata,
+    sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("fingerprint", sa.Text, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("at", sa.BigInteger, nullable=False),
+)
+
+
+@dataclass(frozen=True)
+class Activation:
+    number: int
+    fingerprint: str
+    text: str
+
+
+async def fact(connection: AsyncConnection, name: str) -> str | None:
+    query = sa.select(fact_table.c.value).where(fact_table.c.name == name)
+    value: str | None = (await connection.execute(query)).scalar_one_or_none()
+    return value
+
+
+async def state(db: Database, connection: AsyncConnection, facts: Mapping[str, str]) -> None:
+    await db.upsert(connection, fact_table, [{"name": name, "value": value} for name, value in facts.items()])
+
+
+async def register(
+    db: Database, connection: AsyncConnection, consumers: Mapping[str, tuple[frozenset[DocumentKey], str]]
+) -> list[str]:
+    """name -> (wants, version); answers those that are new or want something else now: all their titles are due."""
+    known = {row.name: row for row in await connection.execute(sa.select(consumer_table))}
+    rows: list[dict[str, Any]] = [
+        {"name": name, "wants": dump(sorted(map(str, wants))), "version": version}
+        for name, (wants, version) in consumers.items()
+    ]
+    if rows:
+        await db.upsert(connection, consumer_table, rows)
+    return [row["name"] for row in rows if row["name"] not in known or known[row["name"]].wants != row["wants"]]
+
+
+async def registered(connection: AsyncConnection) -> dict[str, frozenset[DocumentKey]]:
+    out = {}
+    for row in await connection.execute(sa.select(consumer_table)):
+        pairs: Sequence[str] = load(row.wants)
+        out[row.name] = frozenset(DocumentKey(*pair.split(".")) for pair in pairs)
+    return out
+
+
+async def active(connection: AsyncConnection) -> Activation | None:
+    query = sa.select(activation_table).order_by(activation_table.c.number.desc()).limit(1)
+    row = (await connection.execute(query)).first()
+    return None if row is None else Activation(row.number, row.fingerprint, row.text)
+
+
+async def activate(db: Database, connection: AsyncConnection, fingerprint: str, text: str) -> Activation:
+    """The same text under a new number, also when an old text comes back."""
+    [number] = await db.draw(connection)
+    row = {"number": number, "fingerprint": fingerprint, "text": text, "at": await db.now(connection)}
+    await connection.execute(sa.insert(activation_table), [row])
+    return Activation(number, fingerprint, text)

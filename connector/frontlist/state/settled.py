@@ -1,0 +1,154 @@
+"""What was settled: links, decisions and consumers' notes, each under a number; the higher number wins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from frontlist.contract import Json, Resource, TitleKey
+from frontlist.state.database import Database, dump, load, metadata
+
+#: (target, kind, source id) -> the id there; `source_id` is Consonance's, e.g. a product id.
+link_table = sa.Table(
+    "link",
+    metadata,
+    sa.Column("target", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("source_id", sa.Text, primary_key=True),
+    sa.Column("id", sa.Text),  # null: the link was taken back
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("number", sa.BigInteger, nullable=False),
+    sa.Index("link_by_id", "target", "kind", "id"),
+)
+#: kind is one of: mode, pause, freeze, adopted, mapping, installation, note, waiver, forget.
+decision_table = sa.Table(
+    "decision",
+    metadata,
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("body", sa.Text),
+    sa.Column("number", sa.BigInteger, nullable=False),
+)
+
+
+@dataclass(frozen=True)
+class Link:
+    target: str
+    kind: str
+    source_id: str
+    id: str | None
+    title: TitleKey
+    number: int
+
+    @property
+    def key(self) -> str:
+        return f"{self.target}/{self.kind}/{self.source_id}"
+
+
+@dataclass(frozen=True)
+class Decision:
+    kind: str
+    key: str
+    body: Json
+    number: int
+
+
+async def save_links(db: Database, connection: AsyncConnection, links: Sequence[Link]) -> list[TitleKey]:
+    """Answers the titles whose links changed."""
+    newest = {each.key: each for each in sorted(links, key=lambda each: each.number)}
+    rows = [
+        {
+            "target": each.target,
+            "kind": each.kind,
+            "source_id": each.source_id,
+            "id": each.id,
+            "title": each.title,
+            "number": each.number,
+        }
+        for each in newest.values()
+    ]
+    if not rows:
+        return []
+    changed = await db.upsert(
+        connection,
+        link_table,
+        rows,
+        where=lambda old, new: old.number < new.number,
+        returning=(link_table.c.title,),
+    )
+    return [TitleKey(row.title) for row in changed]
+
+
+async def links_of(connection: AsyncConnection, titles: Sequence[TitleKey]) -> dict[TitleKey, dict[Resource, str]]:
+    """title -> (target, kind, source id) -> the id there."""
+    query = sa.select(link_table).where(link_table.c.title.in_(titles), link_table.c.id.is_not(None))
+    out: dict[TitleKey, dict[Resource, str]] = {title: {} for title in titles}
+    for row in await connection.execute(query):
+        out[TitleKey(row.title)][Resource(row.target, row.kind, row.source_id)] = row.id
+    return out
+
+
+async def titles_by_object(connection: AsyncConnection, target: str) -> dict[Resource, TitleKey]:
+    """(target, kind, object id) -> the title that it is linked to."""
+    c = link_table.c
+    query = sa.select(c.kind, c.id, c.title).where(c.target == target, c.id.is_not(None))
+    return {Resource(target, row.kind, row.id): TitleKey(row.title) for row in await connection.execute(query)}
+
+
+async def newest_link(connection: AsyncConnection, target: str) -> int:
+    query = sa.select(sa.func.max(link_table.c.number)).where(link_table.c.target == target)
+    return (await connection.execute(query)).scalar_one() or 0
+
+
+async def save_decisions(db: Database, connection: AsyncConnection, decisions: Sequence[Decision]) -> list[Decision]:
+    """Answers those that took effect."""
+    newest = {(each.kind, each.key): each for each in sorted(decisions, key=lambda each: each.number)}
+    rows = [
+        {"kind": each.kind, "key": each.key, "body": dump(each.body), "number": each.number} for each in newest.values()
+    ]
+    if not rows:
+        return []
+    c = decision_table.c
+    changed = await db.upsert(
+        connection,
+        decision_table,
+        rows,
+        where=lambda old, new: old.number < new.number,
+        returning=(c.kind, c.key),
+    )
+    return [newest[row.kind, row.key] for row in changed]
+
+
+async def decisions(connection: AsyncConnection, kind: str, keys: Sequence[str] | None = None) -> dict[str, Json]:
+    """key -> body of the decisions of a kind; taken-back ones (null) are left out."""
+    query = sa.select(decision_table.c.key, decision_table.c.body).where(decision_table.c.kind == kind)
+    if keys is not None:
+        query = query.where(decision_table.c.key.in_(keys))
+    found = {row.key: load(row.body) for row in await connection.execute(query)}
+    return {key: body for key, body in found.items() if body is not None}
+
+
+async def decision(connection: AsyncConnection, kind: str, key: str) -> Json:
+    return (await decisions(connection, kind, [key])).get(key)
+
+
+def note_key(consumer: str, title: str) -> str:
+    return f"{consumer}/{title}"
+
+
+async def notes_of(
+    connection: AsyncConnection, consumer: str, titles: Sequence[TitleKey]
+) -> dict[TitleKey, Mapping[str, Json]]:
+    found = await decisions(connection, "note", [note_key(consumer, title) for title in titles])
+    return {title: found.get(note_key(consumer, title), {}) for title in titles}
+
+
+async def counts(connection: AsyncConnection) -> dict[str, int]:
+    query = sa.select(decision_table.c.kind, sa.func.count()).group_by(decision_table.c.kind)
+    found: list[Any] = list((await connection.execute(query)).all())
+    links = (await connection.execute(sa.select(sa.func.count()).select_from(link_table))).scalar_one()
+    return {row[0]: row[1] for row in found} | {"link": links}

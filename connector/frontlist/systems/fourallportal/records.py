@@ -1,0 +1,89 @@
+"""Raw objects of capture: the fields in use of one object, in normal form, and what they say of their title."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from frontlist.clock import chosen_id
+from frontlist.contract import Json
+from frontlist.errors import UnreadableError
+from frontlist.source import Raw, RawKey
+from frontlist.systems.fourallportal import cells as portal
+from frontlist.systems.fourallportal import values
+from frontlist.systems.fourallportal.client import ApiObject
+from frontlist.systems.fourallportal.modules import Module, ModuleUse
+from frontlist_schemas.canonical import CanonicalError, canonical
+from frontlist_schemas.fourallportal import Cell, Record
+
+
+def raw(shown: ApiObject, module: Module, use: ModuleUse) -> Raw:
+    """The object for the mirror: `{"cells": {field: [{"dimensions", "value"}]}}`, fields in use alone.
+
+    Of one that cannot be read whole, the fields that can be: its marker still says which title it belongs to.
+    """
+    cells: dict[str, Json] = {}
+    unreadable: list[str] = []
+    for name in sorted(use.fields):
+        try:
+            found = listed(field_cells(shown, module, name))
+            canonical(found)
+        except UnreadableError as error:
+            unreadable.append(str(error))
+        except CanonicalError as error:
+            # JSON's escapes allow half a surrogate pair, which is no text that could be published.
+            unreadable.append(f"{name}: {error}")
+        else:
+            cells |= {name: found} if found else {}
+    return Raw(RawKey(use.module, str(shown["id"])), {"cells": cells}, "; ".join(unreadable) or None)
+
+
+def field_cells(shown: ApiObject, module: Module, name: str) -> tuple[portal.Cell, ...]:
+    """The cells of a field that hold something, in normal form."""
+    described = module.field(name)
+    kind, unit = (described.type, described.unit) if described else ("", None)
+    where = f"{module.name}/{shown.get('id')}/{name}"
+    found = (
+        portal.Cell(cell.dimensions, values.normal(cell.value, kind, unit))
+        for cell in portal.read_cells(shown.get(name), where)
+    )
+    return tuple(cell for cell in found if cell.value is not None)
+
+
+def listed(cells: tuple[portal.Cell, ...]) -> list[dict[str, Json]]:
+    """Cells as JSON."""
+    return [{"dimensions": dict(cell.dimensions), "value": cell.value} for cell in cells]
+
+
+def value(body: Json, name: str) -> Json:
+    """The value of a raw object's field that holds without dimensions."""
+    for cell in (body or {}).get("cells", {}).get(name, ()):
+        if not cell["dimensions"]:
+            return cell["value"]
+    return None
+
+
+def number(body: Json, name: str | None) -> int | None:
+    """The id of Consonance in a marker field; None where there is none, or no id."""
+    found = values.normal(value(body, name), "CELong") if name else None
+    return found if isinstance(found, int) and not isinstance(found, bool) and found > 0 else None
+
+
+def record(key: RawKey, body: Mapping[str, Any], use: ModuleUse, tenant: str) -> Record:
+    """The record as a document carries it: owned cells alone; empty values are left out."""
+    owned = {name: found for name, found in body["cells"].items() if name in use.owned}
+    return Record(
+        module=use.module,
+        id=key.id,
+        product=number(body, use.marker_product),
+        origin="ours" if _ours(key, body, use, tenant) else "theirs",
+        cells=tuple(Cell(field=name, **cell) for name, found in owned.items() for cell in found),
+    )
+
+
+def _ours(key: RawKey, body: Mapping[str, Any], use: ModuleUse, tenant: str) -> bool:
+    """By the origin that we wrote, or by the id, which only we can have derived."""
+    if value(body, use.marker_origin) in ("frontlist", f"frontlist/{tenant}"):
+        return True
+    sources = (number(body, use.marker_product), number(body, use.marker_work))
+    return any(key.id == chosen_id(tenant, use.module, source) for source in sources if source is not None)

@@ -1,0 +1,377 @@
+"""Work: due titles are claimed, planned from their latest dossier, and ensured. Third file of the way of a change.
+
+A change, a timer, a retry, a link, a mode: each only marks (consumer, title) as due; this is all that happens then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import structlog
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from frontlist.clock import Clock, microseconds, moment
+from frontlist.contract import (
+    Capabilities,
+    Consumer,
+    Context,
+    Desired,
+    Dossier,
+    Ensure,
+    Finding,
+    Json,
+    Mode,
+    Plan,
+    Resource,
+    TitleKey,
+)
+from frontlist.ensure import SECOND, Delivery, Order, Result
+from frontlist.modes import Modes, imprint
+from frontlist.state import applied, captured, dossier, findings, installation, processes, settled, work
+from frontlist.state.database import Database, gone
+from frontlist.step import Step, no_step
+from frontlist.waiting import wait
+from frontlist_schemas.canonical import fingerprint
+
+log = structlog.get_logger(__name__)
+DAY = 86_400 * SECOND
+#: An outcome of a title is the one of its resources that needs most attention.
+SEVERITY = (
+    "unchanged",
+    "observed",
+    "applied",
+    "proposed",
+    "deferred",
+    "busy",
+    "refused",
+    "dead-lettered",
+    "retry",
+    "stopped",
+)
+
+
+class WorkSettings(BaseModel):
+    """How work is done; times in seconds."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    claim: int = Field(100, ge=1, description="titles claimed at once")
+    retry_first: float = Field(
+        1.0, gt=0, description="longest first pause before a retry; doubled each time, full jitter"
+    )
+    retry_longest: float = Field(600.0, gt=0, description="longest pause before a retry")
+    idle: float = Field(0.5, gt=0, description="longest pause between two looks for due work")
+
+
+@dataclass(frozen=True)
+class Active:
+    """What plans are made with: the mapping under its activation number."""
+
+    activation: int
+    mapping: object
+
+
+@dataclass(frozen=True)
+class Seen:
+    """All that was read for some titles of one consumer, in statements begun after the claim."""
+
+    dossiers: Mapping[TitleKey, Dossier]
+    links: Mapping[TitleKey, Mapping[Resource, str]]
+    notes: Mapping[TitleKey, Mapping[str, Json]]
+    adopted: Mapping[str, Json]
+    accepted: Mapping[str, Json]
+    held: Mapping[Resource, applied.Applied]
+    modes: Modes
+    creatable: Mapping[str, str | None]
+    rebuilt: bool
+
+
+@dataclass
+class Title:
+    """One claimed title on its way."""
+
+    claim: work.Claim
+    dossier: Dossier
+    plan: Plan | None = None
+    error: str = ""
+    results: list[Result] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+
+class Worker:
+    """Claims and works; any number of processes may run one."""
+
+    def __init__(
+        self,
+        db: Database,
+        consumers: Mapping[str, Consumer],
+        delivery: Delivery,
+        *,
+        tenant: str,
+        active: Callable[[], Active],
+        capabilities: Callable[[], Mapping[str, Capabilities]],
+        clock: Clock,
+        decisions: str,
+        woken: asyncio.Event | None = None,
+        settings: WorkSettings | None = None,
+        step: Step = no_step,
+    ) -> None:
+        """`decisions`: the topic of decisions. The process id is the delivery's."""
+        self.db, self.consumers, self.delivery, self.tenant = db, consumers, delivery, tenant
+        self.active, self.capabilities, self.clock, self.decisions = active, capabilities, clock, decisions
+        self.woken = woken or asyncio.Event()
+        self.settings, self.step = settings or WorkSettings(), step
+        self.process = delivery.process
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Until `stopping`; the claims in hand are finished, then released."""
+        heart = asyncio.create_task(self._beat())
+        try:
+            while not stopping.is_set():
+                self.woken.clear()
+                try:
+                    worked = await self.once()
+                except Exception as error:
+                    if not gone(error):
+                        raise
+                    log.warning("work: the database is gone, paused", error=str(error))
+                    worked = 0
+                    await wait(stopping, 1.0)
+                if not worked:
+                    await wait(stopping, self.settings.idle, self.woken)
+        finally:
+            heart.cancel()
+            with contextlib.suppress(Exception):
+                async with self.db.begin() as c:
+                    await work.release(c, self.process)
+                    await processes.leave(c, self.process)
+
+    async def _beat(self) -> None:
+        while True:
+            with contextlib.suppress(Exception):
+                async with self.db.begin() as c:
+                    await processes.beat(self.db, c, self.process, "work")
+            await asyncio.sleep(processes.DEAD_AFTER / SECOND / 4)
+
+    async def once(self) -> int:
+        """One claim; answers how many titles were in it."""
+        active = self.active()
+        async with self.db.begin() as c:
+            current = await installation.active(c)
+            if current is None or current.number != active.activation:
+                return 0  # another mapping is active: only processes that hold it work
+            await processes.beat(self.db, c, self.process, "work")
+            now = await self.db.now(c)
+            claims = await work.claim(self.db, c, self.process, now, self.settings.claim, sorted(self.consumers))
+        if claims:
+            await self.step("claimed")
+        for name in sorted({claim.consumer for claim in claims}):
+            await self._work(self.consumers[name], [claim for claim in claims if claim.consumer == name], active)
+        return len(claims)
+
+    # --- plan ------------------------------------------------------------------------------------------------------
+
+    async def _work(self, consumer: Consumer, claims: Sequence[work.Claim], active: Active) -> None:
+        names = [claim.title for claim in claims]
+        async with self.db.read() as c:
+            now = await self.db.now(c)
+            seen = await self.look(c, consumer.name, names)
+        titles = [Title(claim, seen.dossiers[claim.title]) for claim in claims]
+        for title in titles:
+            title.plan, title.error = self.plan(consumer, title.dossier, seen, active, now)
+            if title.plan is not None:
+                title.findings += title.plan.findings
+        await self.step("planned")
+        async with self.db.read() as c:
+            strangers = [d.resource for t in titles if t.plan for d in t.plan.desired if d.resource not in seen.held]
+            held = dict(seen.held) | await applied.of_resources(c, consumer.name, strangers)
+        orders = [(title, order) for title in titles for order in self._orders(title, seen, held, active, now)]
+        results = await self.delivery.bring([order for _, order in orders])
+        for i, (title, _) in enumerate(orders):
+            title.results.append(results[i])
+            title.findings += results[i].findings
+        await self._finish(consumer, titles, seen)
+
+    async def look(self, c: AsyncConnection, consumer: str, names: Sequence[TitleKey]) -> Seen:
+        """Everything that plans of these titles are made from."""
+        return Seen(
+            dossiers=await dossier.dossiers(c, names, await captured.confirmed_at(c, names)),
+            links=await settled.links_of(c, names),
+            notes=await settled.notes_of(c, consumer, names),
+            adopted=await settled.decisions(c, "adopted", list(names)),
+            accepted=await settled.decisions(c, "accepted"),
+            held=await applied.of_titles(c, consumer, names),
+            modes=Modes(await settled.decisions(c, "mode")),
+            creatable=await captured.uncreatable(c, await settled.decisions(c, "linked")),
+            rebuilt=await installation.fact(c, "rebuilt_at") is not None,
+        )
+
+    def plan(
+        self, consumer: Consumer, dossier: Dossier, seen: Seen, active: Active, now: int
+    ) -> tuple[Plan | None, str]:
+        """The consumer's plan, or why it has none. A consumer that raises stops this row alone."""
+        name = dossier.title
+        context = Context(
+            now=moment(now),
+            tenant=self.tenant,
+            mapping=active.mapping,
+            links=seen.links[name],
+            decisions=seen.adopted.get(name) or {},
+            capabilities=self._capabilities(seen.creatable),
+            notes=seen.notes[name],
+        )
+        try:
+            return consumer.plan(dossier, context), ""
+        except Exception as error:
+            log.exception("work: a plan failed", consumer=consumer.name, title=name)
+            return None, f"{type(error).__name__}: {error}"
+
+    def _capabilities(self, blocked: Mapping[str, str | None]) -> Mapping[str, Capabilities]:
+        out = dict(self.capabilities())
+        dam = out.get("fourallportal", Capabilities())
+        out["fourallportal"] = replace(dam, creatable={**dam.creatable, **blocked})
+        return out
+
+    def _orders(
+        self, title: Title, seen: Seen, held: Mapping[Resource, applied.Applied], active: Active, now: int
+    ) -> list[Order]:
+        """What goes to the targets under the modes; what was in doubt and is no longer named is settled too."""
+        if title.plan is None:
+            return []
+        claim = title.claim
+        vector = {str(key): int(each.revision) for key, each in title.dossier.documents.items()}
+        vector["activation"] = active.activation
+        orders, named = [], set()
+        for planned in title.plan.desired:
+            have = held.get(planned.resource)
+            kept = seen.rebuilt or seen.adopted.get(claim.title)
+            desired = planned if kept else without_first_erasures(planned, have)
+            named.add(desired.resource)
+            mode = seen.modes.of(desired.flow, imprint(title.dossier))
+            if mode == Mode.APPLY or (mode == Mode.PROPOSE and _proposal(desired) in seen.accepted):
+                orders.append(Order(claim, desired.resource, desired, vector, have))
+            elif mode != Mode.OFF:
+                self._withheld(title, desired, mode, have)
+        for resource, each in held.items():
+            if each.title == claim.title and resource not in named and each.in_doubt(now):
+                orders.append(Order(claim, resource, None, vector, each))
+        return orders
+
+    def _withheld(self, title: Title, desired: Desired, mode: Mode, have: applied.Applied | None) -> None:
+        wanted = dict(getattr(desired, "fields", {}))
+        if have is not None and have.fields is not None:
+            wanted = {key: value for key, value in wanted.items() if have.fields.get(key) != value}
+        if not wanted:
+            title.results.append(Result("unchanged"))
+        elif mode == Mode.OBSERVE:
+            title.results.append(Result("observed", f"flow {desired.flow} would ensure {desired.resource}"))
+        else:
+            title.results.append(Result("proposed", _proposal(desired)))
+            title.findings.append(
+                Finding(
+                    key=f"proposal/{desired.resource}",
+                    kind="proposal",
+                    message=f"flow {desired.flow} proposes {len(wanted)} fields of {desired.resource}: "
+                    + ", ".join(sorted(wanted)[:12]),
+                    cure=f"look at `frontlist explain {title.claim.title}`; then "
+                    f"`frontlist mode accept {_proposal(desired)}`, or set the mode to apply",
+                    where=str(desired.resource),
+                    severity="low",
+                )
+            )
+
+    # --- finish ----------------------------------------------------------------------------------------------------
+
+    async def _finish(self, consumer: Consumer, titles: Sequence[Title], seen: Seen) -> None:
+        """Findings, notes, and what is due next, where nothing marked the row again."""
+        async with self.db.begin() as c:
+            now = await self.db.now(c)
+            claims = [title.claim for title in titles]
+            mine = await work.still_mine(self.db, c, self.process, claims)
+            standing = [title for title in titles if (title.claim.consumer, title.claim.title) in mine]
+            looks = await applied.look_again(c, consumer.name, [title.claim.title for title in standing], now)
+            said = {title.claim.title: _unique(title.findings) for title in standing if title.plan is not None}
+            await findings.settle(self.db, c, consumer.name, said, now)
+            await self._note(c, consumer, standing, seen)
+            done = [self._finished(title, looks.get(title.claim.title), now) for title in standing]
+            await work.finish(c, done, now)
+            await self._wake_others(c, consumer, standing, now)
+        await self.step("finished")
+
+    async def _note(self, c: AsyncConnection, consumer: Consumer, titles: Sequence[Title], seen: Seen) -> None:
+        """Notes stand at once under the claim's number; the topic has them for a rebuild."""
+        fresh = []
+        for title in titles:
+            if title.plan is None or title.plan.notes is None or title.plan.notes == seen.notes[title.claim.title]:
+                continue
+            key = settled.note_key(consumer.name, title.claim.title)
+            fresh.append(settled.Decision("note", key, dict(title.plan.notes), title.claim.claim))
+        kept = await settled.save_decisions(self.db, c, fresh)
+        records = [(self.decisions, f"note/{each.key}", {"body": each.body, "number": each.number}) for each in kept]
+        await applied.post(self.db, c, records)
+
+    async def _wake_others(self, c: AsyncConnection, consumer: Consumer, titles: Sequence[Title], now: int) -> None:
+        """A record that came into being is what other consumers of the title may have waited for."""
+        created = [title for title in titles if any(result.created for result in title.results)]
+        others = [name for name in await installation.registered(c) if name != consumer.name]
+        dues = [
+            work.Due(name, title.claim.title, now, title.claim.priority, "created")
+            for title in created
+            for name in others
+        ]
+        await work.mark(self.db, c, dues)
+
+    def _finished(self, title: Title, look: int | None, now: int) -> work.Finished:
+        claim, plan = title.claim, title.plan
+        if plan is None:
+            return work.Finished(claim, "stopped", title.error, due_at=now + DAY)
+        worst = max(title.results, key=lambda each: SEVERITY.index(each.outcome), default=Result("unchanged"))
+        outcome, detail = worst.outcome, worst.detail
+        if plan.waits and outcome in ("unchanged", "applied"):
+            outcome, detail = "deferred", "; ".join(f"{each.what}: {each.reason}" for each in plan.waits)
+        dues = [look] if look is not None else []
+        if plan.next_at is not None:
+            dues.append(max(microseconds(plan.next_at), now + SECOND // 10))
+        if outcome in ("refused", "dead-lettered", "stopped"):
+            dues.append(now + DAY)
+        dues += [
+            now + round(each.after * SECOND) for each in title.results if each.outcome == "deferred" and each.after
+        ]
+        retries = [each for each in title.results if each.outcome in ("retry", "busy")]
+        if not retries:
+            return work.Finished(claim, outcome, detail, due_at=min(dues, default=None))
+        attempts = claim.attempts + any(each.attempt for each in retries)
+        pause = max(self._pause(each, attempts) for each in retries)
+        return work.Finished(
+            claim, outcome, detail, due_at=now, not_before=now + round(pause * SECOND), attempts=attempts
+        )
+
+    def _pause(self, result: Result, attempts: int) -> float:
+        """What the target asked for, else full jitter over a doubling pause."""
+        if result.after is not None:
+            return result.after
+        longest = min(self.settings.retry_longest, self.settings.retry_first * 2 ** min(attempts, 20))
+        return random.uniform(0.0, longest)  # noqa: S311  jitter, nothing secret
+
+
+def without_first_erasures(desired: Desired, have: applied.Applied | None) -> Desired:
+    """An owner's empty value erases only what we wrote there."""
+    if not isinstance(desired, Ensure):
+        return desired
+    ours = (have.fields if have else None) or {}
+    kept = {key: value for key, value in desired.fields.items() if value is not None or ours.get(key) is not None}
+    return desired if len(kept) == len(desired.fields) else replace(desired, fields=kept)
+
+
+def _proposal(desired: Desired) -> str:
+    """What a person accepts: this resource in exactly this state."""
+    return f"{desired.resource}/{fingerprint(dict(getattr(desired, 'fields', {})))[:12]}"
+
+
+def _unique(said: Sequence[Finding]) -> list[Finding]:
+    return list({each.key: each for each in said}.values())

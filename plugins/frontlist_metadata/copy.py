@@ -1,0 +1,385 @@
+"""Flow 6: released and quiet texts of 4ALLPORTAL as marketing texts of Consonance."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from frontlist.clock import chosen_id, moment
+from frontlist.contract import Context, Document, Dossier, Ensure, FieldKey, Json, Resource, Wait
+from frontlist.mapping import Cell, CopyRule, FieldMapping
+from frontlist.mapping.model import CHANNEL_KIND, WORK_KINDS
+from frontlist_metadata import body, publicity
+from frontlist_metadata.body import Body
+from frontlist_metadata.checks import Findings
+from frontlist_metadata.wording import worded
+
+TARGET = "consonance"
+FLOW = 6
+#: The input type whose fields say what a work can take, and the enum of the texts' variants.
+WORK_INPUT = "UpdateWorkInput"
+VARIANTS = "MarketingTextVariant"
+
+
+@dataclass
+class Planned:
+    """What flow 6 says; `notes` are complete, not a difference."""
+
+    desired: list[Ensure] = field(default_factory=list)
+    notes: dict[str, Json] = field(default_factory=dict)
+    moments: list[datetime] = field(default_factory=list)
+    waits: list[Wait] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a text belongs; `product` None = all products of the title."""
+
+    kind: str
+    locale: str
+    product: int | None
+
+    @property
+    def order(self) -> tuple[bool, str, str, int]:
+        return self.product is None, self.kind, self.locale, self.product or 0
+
+    def name(self, work_id: int) -> str:
+        """What the id of the text is derived from."""
+        product = f"/{self.product}" if self.product is not None else ""
+        return f"{work_id}/{self.kind}/{self.locale}{product}"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A released text cell; `value` None = it is empty. `due`: when it has been quiet for long enough."""
+
+    rule: CopyRule
+    record: Body
+    value: Json
+    due: datetime
+
+    @property
+    def where(self) -> str:
+        return f"{self.record.get('module')}/{self.record.get('id')} {self.rule.cell.key}"
+
+
+def plan(work_id: int, dossier: Dossier, context: Context, mapping: FieldMapping, findings: Findings) -> Planned:
+    """The texts of a title; what is not released, not quiet or in doubt is not named, and so left alone."""
+    notes = {key: context.notes[key] for key in ("texts", "sent") if key in context.notes}
+    portal, formats = dossier.get("fourallportal", "metadata"), dossier.get("consonance", "formats")
+    if portal.state == "unreadable":
+        findings.add(
+            f"unreadable/{portal.key}",
+            "unreadable",
+            f"{portal.key} cannot be read, no text is sent: {portal.reason or 'no reason is given'}",
+            "correct the record in 4ALLPORTAL; it is read again with the next change",
+            severity="high",
+        )
+    if not portal.present or formats.state in ("gone", "unreadable"):
+        return Planned(notes=notes)
+    if formats.state == "unseen":
+        return Planned(notes=notes, waits=[Wait(str(formats.key), "the products of the texts are not known yet")])
+    products = sorted(body.by_id(formats.body, "products"))
+    return _Texts(work_id, products, portal, context, mapping, findings, notes).plan()
+
+
+class _Texts:
+    """The texts of one title."""
+
+    def __init__(
+        self,
+        work_id: int,
+        products: list[int],
+        portal: Document,
+        context: Context,
+        mapping: FieldMapping,
+        findings: Findings,
+        notes: dict[str, Json],
+    ) -> None:
+        self.work_id, self.products, self.portal = work_id, products, portal
+        self.context, self.mapping, self.findings = context, mapping, findings
+        noted, sent = notes.get("texts"), notes.get("sent")
+        self.noted: Mapping[str, Json] = noted if isinstance(noted, Mapping) else {}
+        self.sent = {str(each) for each in sent} if isinstance(sent, list | tuple) else set()
+        self.texts: dict[str, Json] = {}
+        self.absent: set[str] = set()
+        self.planned = Planned(notes=notes)
+
+    def plan(self) -> Planned:
+        # Products first: a title's text goes to those that have none of their own.
+        for place, candidates in sorted(self._places().items(), key=lambda each: each[0].order):
+            self._place(place, candidates)
+        for key, found in (("texts", self.texts), ("sent", sorted(self.sent))):
+            self.planned.notes.pop(key, None)
+            if found:
+                self.planned.notes[key] = found
+        return self.planned
+
+    def _places(self) -> dict[Place, list[Candidate]]:
+        places: dict[Place, list[Candidate]] = defaultdict(list)
+        for candidate in self._candidates():
+            rule, product = candidate.rule, body.number(candidate.record, "product")
+            if rule.kind == CHANNEL_KIND:
+                self._channel(candidate)
+            elif rule.link == "record" and product not in self.products:
+                self._unknown_product(candidate)
+            else:
+                own = product if rule.link == "record" else None
+                places[Place(rule.kind, rule.locale or "*", own)].append(candidate)
+        return places
+
+    def _candidates(self) -> Iterator[Candidate]:
+        """Every released text; the time since when each text stands is noted, released or not."""
+        records = sorted(
+            publicity.records(self.portal), key=lambda each: (str(each.get("module")), str(each.get("id")))
+        )
+        for record in records:
+            cells = _cells(record)
+            for rule in self.mapping.copy:
+                if record.get("module") == self.mapping.modules[rule.role].module:
+                    value = _text(cells.get(rule.cell))
+                    due = self._since(f"{record.get('id')}/{rule.cell.key}", value) + self.mapping.quiet
+                    if _released(rule, cells):
+                        yield Candidate(rule, record, value, due)
+
+    def _since(self, key: str, value: Json) -> datetime:
+        """When this very text was first seen: the document's revision then."""
+        noted = self.noted.get(key)
+        now_hash = hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+        if isinstance(noted, Mapping) and noted.get("hash") == now_hash and isinstance(noted.get("since"), int):
+            since = int(noted["since"])
+        else:
+            since = self.portal.revision
+        if value is not None or noted is not None:
+            self.texts[key] = {"hash": now_hash, "since": since}
+        return moment(min(max(since, 0), _LAST))
+
+    def _place(self, place: Place, candidates: list[Candidate]) -> None:
+        waiting = [each.due for each in candidates if each.due > self.context.now]
+        if waiting:
+            self.planned.moments.append(min(waiting))
+            return
+        filled = [each for each in candidates if each.value is not None]
+        if len({json.dumps(each.value, sort_keys=True) for each in filled}) > 1:
+            self._twins(place, filled)
+        elif filled and place.kind in WORK_KINDS:
+            self._work_field(filled[0])
+        elif place.kind not in WORK_KINDS:
+            self._marketing_text(place, filled[0] if filled else None)
+
+    def _marketing_text(self, place: Place, candidate: Candidate | None) -> None:
+        resource = Resource(TARGET, "text", self._id(place))
+        products = [place.product] if place.product is not None else self._others(place)
+        if candidate is None or not products:
+            self._removed(resource)
+            return
+        markdown = self._markdown(candidate)
+        if markdown is None or not self._variant(candidate):
+            return
+        if not markdown:
+            self._removed(resource)
+            return
+        self.sent.add(resource.id)
+        fields = _fields(self.work_id, candidate, products, markdown)
+        self.planned.desired.append(Ensure(resource, fields, FLOW, create=self._may_create()))
+
+    def _others(self, place: Place) -> list[int]:
+        """Products without a text of their own of this kind and locale in Consonance."""
+        own = self.sent - self.absent
+        return [each for each in self.products if self._id(Place(place.kind, place.locale, each)) not in own]
+
+    def _id(self, place: Place) -> str:
+        return chosen_id(self.context.tenant, "text", place.name(self.work_id))
+
+    def _removed(self, resource: Resource) -> None:
+        """Empties a text that we sent; one that we never sent is not touched."""
+        if resource.id in self.sent:
+            # It stays noted as sent, so that the plan says the same until it is gone.
+            self.absent.add(resource.id)
+            fields: dict[FieldKey, Json] = {FieldKey("work_id"): self.work_id, FieldKey("markdown"): None}
+            self.planned.desired.append(Ensure(resource, fields, FLOW, create=False))
+
+    def _markdown(self, candidate: Candidate) -> str | None:
+        """None where the text must not be sent."""
+        rule = candidate.rule
+        value = candidate.value if isinstance(candidate.value, str) else "\n\n".join(map(str, candidate.value or ()))
+        try:
+            found = worded(value, rule.format)
+        except ValueError as error:
+            self._broken(candidate, str(error))
+            return None
+        if found.unsafe or found.dropped:
+            self._stripped(candidate, found.unsafe, found.dropped)
+        if rule.max_length is not None and found.length > rule.max_length:
+            self._too_long(candidate, found.length)
+            return None
+        return found.markdown
+
+    def _variant(self, candidate: Candidate) -> bool:
+        capabilities = self.context.capabilities.get(TARGET)
+        known = capabilities.values.get(VARIANTS) if capabilities else None
+        if known is None or candidate.rule.variant in known:
+            return True
+        self.findings.add(
+            f"capability/{candidate.rule.variant}",
+            "capability",
+            f"Consonance has no variant {candidate.rule.variant}: {candidate.rule.kind} is not sent",
+            f"use one of {', '.join(sorted(known))} in the mapping (line {candidate.rule.line})",
+        )
+        return False
+
+    def _may_create(self) -> bool:
+        capabilities = self.context.capabilities.get(TARGET)
+        reason = capabilities.creatable.get("text") if capabilities else None
+        if reason is not None:
+            self.findings.add(
+                "creation/text",
+                "creation",
+                f"no marketing text can be made in Consonance: {reason}",
+                "see `frontlist check`; until then texts are entered by hand",
+            )
+        return reason is None
+
+    def _work_field(self, candidate: Candidate) -> None:
+        """Keywords and the like: where the tenant's schema has a field for them."""
+        capabilities = self.context.capabilities.get(TARGET)
+        offered = capabilities.fields.get(WORK_INPUT, frozenset()) if capabilities else frozenset()
+        kind, name = candidate.rule.kind, candidate.rule.work_field
+        if name is None or name not in offered:
+            lacks = f"no field {name}" if name else "no known field for them"
+            self.findings.add(
+                f"capability/{kind}",
+                "capability",
+                f"{kind} are not sent: {WORK_INPUT} of Consonance has {lacks}",
+                "ask Consonance for one and name it as `work_field` in the mapping",
+                severity="low",
+            )
+            return
+        value = candidate.value if isinstance(candidate.value, list) else [str(candidate.value)]
+        resource = Resource(TARGET, "work", str(self.work_id))
+        self.planned.desired.append(Ensure(resource, {FieldKey(name): value}, FLOW, create=False))
+
+    def _channel(self, candidate: Candidate) -> None:
+        if candidate.value is not None:
+            channel = candidate.rule.channel or "*"
+            self.findings.add(
+                f"channel/{channel}",
+                "channel",
+                f"texts for the channel {channel} stay here: Consonance has no channels, every retailer would get them",
+                "leave them in 4ALLPORTAL, or take `channel_copy` out of the mapping",
+                candidate.where,
+                "low",
+            )
+
+    def _unknown_product(self, candidate: Candidate) -> None:
+        product = candidate.record.get("product")
+        what = "names no product" if product is None else f"is for product {product}, which the title does not have"
+        if candidate.value is not None:
+            self.findings.add(
+                f"product/{candidate.record.get('id')}",
+                "unknown product",
+                f"a released text is not sent: its record {what}",
+                "link the record to its product: `frontlist link`",
+                candidate.where,
+            )
+
+    def _twins(self, place: Place, candidates: list[Candidate]) -> None:
+        for each in candidates:
+            self.findings.add(
+                f"twins/{place.kind}/{place.locale}/{place.product or 'all'}",
+                "twins",
+                f"records differ in the released {place.kind} ({place.locale}); none of them is sent",
+                "release one text, or make them the same",
+                each.where,
+                "high",
+            )
+
+    def _stripped(self, candidate: Candidate, unsafe: tuple[str, ...], dropped: tuple[str, ...]) -> None:
+        kind = "unsafe HTML" if unsafe else "HTML"
+        self.findings.add(
+            f"html/{candidate.record.get('id')}/{candidate.rule.cell.key}",
+            "html",
+            f"{kind} is taken out before the text is sent: {', '.join((*unsafe, *dropped)[:10])}",
+            "take it out in 4ALLPORTAL",
+            candidate.where,
+            "high" if unsafe else "low",
+        )
+
+    def _broken(self, candidate: Candidate, why: str) -> None:
+        self.findings.add(
+            f"html/{candidate.record.get('id')}/{candidate.rule.cell.key}",
+            "html",
+            f"the text is not sent: {why}",
+            "paste it as plain text and format it again in 4ALLPORTAL",
+            candidate.where,
+            "high",
+        )
+
+    def _too_long(self, candidate: Candidate, length: int) -> None:
+        self.findings.add(
+            f"length/{candidate.record.get('id')}/{candidate.rule.cell.key}",
+            "length",
+            f"the text has {length} characters, {candidate.rule.max_length} are allowed; it is not sent and not cut",
+            "shorten it in 4ALLPORTAL, or change `max_length` in the mapping",
+            candidate.where,
+        )
+
+
+#: The last microsecond that a time can hold.
+_LAST = 253402300799_000000 - 10 * 366 * 86400_000000
+
+
+def _fields(work_id: int, candidate: Candidate, products: list[int], markdown: str) -> dict[FieldKey, Json]:
+    """Language and dates only where the mapping has them: the tenant's schema need not offer them."""
+    rule, cells = candidate.rule, _cells(candidate.record)
+    fields: dict[str, Json] = {
+        "work_id": work_id,
+        "variant": rule.variant,
+        "audiences": sorted(rule.audiences),
+        "product_ids": products,
+        "markdown": markdown,
+    }
+    if rule.language is not None:
+        fields["language"] = rule.language
+    for name, cell in (("from_date", rule.from_cell), ("until_date", rule.until_cell)):
+        if cell is not None:
+            fields[name] = _date(cells, cell)
+    return {FieldKey(name): value for name, value in fields.items()}
+
+
+def _date(cells: Mapping[Cell, Json], cell: Cell) -> str | None:
+    value = cells.get(cell)
+    found = body.to_day(value[:10]) if isinstance(value, str) else None
+    return found.isoformat() if found else None
+
+
+def _cells(record: Body) -> dict[Cell, Json]:
+    """The record's cells; one whose dimensions are no mapping of texts is none that the mapping names."""
+    found: dict[Cell, Json] = {}
+    for each in body.items(record, "cells"):
+        name, dimensions = each.get("field"), each.get("dimensions") or {}
+        if isinstance(name, str) and isinstance(dimensions, Mapping):
+            pairs = sorted((str(key), str(value)) for key, value in dimensions.items())
+            found[Cell(name, tuple(pairs))] = each.get("value")
+    return found
+
+
+def _text(value: Json) -> Json:
+    """A text or a list of texts; None where there is nothing to read."""
+    if isinstance(value, str):
+        return value if value.strip() else None
+    if isinstance(value, list | tuple):
+        return [each for each in value if isinstance(each, str) and each.strip()] or None
+    return None
+
+
+def _released(rule: CopyRule, cells: Mapping[Cell, Json]) -> bool:
+    if rule.state is None:
+        return True
+    state = cells.get(rule.state)
+    shown = str(state).lower() if isinstance(state, bool) else state
+    return isinstance(shown, str) and shown in rule.released

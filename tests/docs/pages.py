@@ -1,0 +1,54 @@
+"""The Markdown pages of the project, and what they name."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.M | re.S)
+ROOMS = "connector|plugins|schemas|sandbox|tests|docs|deploy|examples|benchmarks"
+WORD = re.compile(r"[a-z][a-z-]*")
+
+
+def pages() -> list[Path]:
+    return sorted(
+        page
+        for page in [*ROOT.glob("*.md"), *(each for room in ROOMS.split("|") for each in (ROOT / room).rglob("*.md"))]
+    )
+
+
+def own_words(page: Path) -> str:
+    """A page without what `make generate` wrote into it, whose source is tested elsewhere."""
+    text = page.read_text(encoding="utf-8")
+    return "" if text.startswith("<!-- Generated") else text
+
+
+def prose(text: str) -> str:
+    return FENCE.sub("", text)
+
+
+def links(text: str) -> list[str]:
+    return re.findall(r"\[[^\]]*\]\(([^)\s]+)\)", prose(text))
+
+
+def code(text: str) -> list[str]:
+    """Inline code, and each line of shell blocks without its comment."""
+    lines = [line for lang, body in FENCE.findall(text) if lang == "sh" for line in body.splitlines()]
+    return re.findall(r"`([^`\n]+)`", prose(text)) + [re.split(r"\s#", line)[0].strip() for line in lines]
+
+
+def paths(text: str) -> list[str]:
+    """What inline code names below one of our rooms."""
+    return [each for each in code(text) if re.fullmatch(rf"(?:{ROOMS})/[\w./-]*", each)]
+
+
+def anchors(page: Path) -> set[str]:
+    heads = re.findall(r"^#+ (.+)$", prose(page.read_text(encoding="utf-8")), re.M)
+    return {re.sub(r"[^\w -]", "", head).strip().lower().replace(" ", "-") for head in heads}
+
+
+def invocations(text: str, program: str) -> list[list[str]]:
+    """The arguments after `program` wherever code calls it."""
+    found = (re.search(rf"(?:^|\s){program}\s+(.+)$", each) for each in code(text))
+    return [match[1].split() for match in found if match]

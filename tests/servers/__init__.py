@@ -1,0 +1,1 @@
+"""The one broker and the one PostgreSQL server of a test run."""

@@ -1,0 +1,41 @@
+"""Tenants served over real HTTP, fresh for each test."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from frontlist_sandbox import fourallportal, serving
+from unit.sandbox_fourallportal.tenant import Tenant
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Tenant]]:
+    """Start a tenant with options of `fourallportal.app`."""
+    with ExitStack() as stack:
+
+        def start(**options: Any) -> Tenant:
+            url = stack.enter_context(serving.serve(fourallportal.app(**options))).url
+            tenant = Tenant(url, options.get("key", fourallportal.KEY))
+            stack.callback(tenant.close)
+            return tenant
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def shared_tenant() -> Iterator[Tenant]:
+    """Starting and stopping a server takes 0.2 s, resetting one takes 10 ms."""
+    with serving.serve(fourallportal.app()) as server:
+        tenant = Tenant(server.url)
+        yield tenant
+        tenant.close()
+
+
+@pytest.fixture
+def tenant(shared_tenant: Tenant) -> Tenant:
+    """The shared tenant as it was at its start, without faults."""
+    shared_tenant.sandbox.post("/reset").raise_for_status()
+    shared_tenant.sandbox.delete("/faults").raise_for_status()
+    return shared_tenant
