@@ -23,8 +23,8 @@ from frontlist_sandbox import serving
 from frontlist_sandbox.catalogue.bundled import bundled
 from frontlist_sandbox.consonance.model import Tenant
 from frontlist_sandbox.consonance.server import app as consonance_app
-from frontlist_sandbox.fourallportal import KEY as DAM_KEY
-from frontlist_sandbox.fourallportal import app as fourallportal_app
+from frontlist_sandbox.fourallportal.server import KEY as DAM_KEY
+from frontlist_sandbox.fourallportal.server import app as fourallportal_app
 from frontlist_schemas.topics import decisions
 
 KEY = "0123456789abcdef0123456789abcdef"
@@ -94,33 +94,47 @@ def settings(
     folder: Path, database: str, kafka: str, prefix: str, tenants: Pair, mapping: str | None = None, **more: Any
 ) -> Settings:
     """Quick waits, so that tests need not wait; everything else as shipped."""
+    return Settings(**configuration(folder, database, kafka, prefix, tenants, mapping, **more))
+
+
+def configuration(
+    folder: Path, database: str, kafka: str, prefix: str, tenants: Pair, mapping: str | None = None, **more: Any
+) -> dict[str, Any]:
+    """The same as it would stand in frontlist.yaml."""
     file = folder / "mapping.yaml"
     file.write_text(mapping or default_text().replace("quiet: 10m", "quiet: 0s"))
     base: dict[str, Any] = {
         "tenant": "test",
         "test": True,
         "database": database,
-        "mapping": file,
+        "mapping": str(file),
         "kafka": {"bootstrap": kafka, "prefix": prefix, "group": prefix, "partitions": 2},
-        "consonance": {"url": tenants.consonance.url, "key": KEY, "zone": "Europe/London", "poll_interval": 0.3},
+        "consonance": {
+            "url": tenants.consonance.url,
+            "key": KEY,
+            "zone": "Europe/London",
+            "poll_interval": 0.3,
+            "calls_per_second": 1000,
+        },
         "fourallportal": {
             "url": tenants.dam.url,
             "key": DAM_KEY,
             "locales": ["en_GB", "de_DE"],
             "poll_seconds": 0.3,
+            "calls_per_second": 1000,
             "rebuild_pause": 0.1,
             "rebuild_seconds": 0.0,
         },
         "capture": {"lease": 3.0, "retry": 0.3, "absent_after": 0.5},
+        "intake": {"session": 2.0},
         "work": {"idle": 0.1, "retry_first": 0.1},
         "ensure": {"look_again": 1.0, "pause": 1.0},
+        "backfill": {"begins": "00:00", "ends": "00:00", "titles": 1000},
     }
-    return Settings(
-        **{
-            key: {**base[key], **each} if isinstance(base.get(key), dict) else each
-            for key, each in {**base, **more}.items()
-        }
-    )
+    return {
+        key: {**base[key], **each} if isinstance(base.get(key), dict) else each
+        for key, each in {**base, **more}.items()
+    }
 
 
 @asynccontextmanager

@@ -20,9 +20,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from frontlist.clock import Clock, moment
 from frontlist.contract import TitleKey
 from frontlist.errors import ConfigurationError, DeliveryError, FrontlistError
+from frontlist.intake import all_due
 from frontlist.kafka import MAX_BYTES, KafkaSettings
 from frontlist.source import Feed, Page, Raw, RawKey, Source, Statement
-from frontlist.state import captured, installation, processes, settled
+from frontlist.state import captured, installation, processes, settled, work
 from frontlist.state.database import Database, dump, gone, load
 from frontlist.step import Step, no_step
 from frontlist.waiting import wait
@@ -204,6 +205,10 @@ class Capture:
             await self._held(c, lease)
             await self._store(c, page.raws, began, state.passed)
             passed = await captured.save_feed(self.db, c, self.system, state, page, await self.db.now(c))
+            if page.exhausted and state.completed_at is None:
+                # What waited for this system to be known goes on.
+                everyone = await installation.registered(c)
+                await work.mark(self.db, c, await all_due(c, everyone, await self.db.now(c), "read through"))
             absent = await captured.unseen(c, self.system, feed.kinds, state.passed) if passed > state.passed else []
         await self.step("captured")
         await self._ask(page.gone, lease, sure=True)

@@ -29,7 +29,8 @@ from frontlist.contract import (
     StepOutcome,
     Target,
 )
-from frontlist.errors import DeadLetter, DeliveryError, Pause, Refuse, Retry, Stop
+from frontlist.errors import DeadLetter, DeliveryError, Pause, Refuse, Retry
+from frontlist.gentleness import Backfill
 from frontlist.state import applied, processes, work
 from frontlist.state.database import Database
 from frontlist.step import Step as Point
@@ -54,13 +55,17 @@ class EnsureSettings(BaseModel):
 
 @dataclass(frozen=True)
 class Order:
-    """A desired state to be brought about for a claim; `desired` None: only settle what is in doubt."""
+    """A desired state to be brought about for a claim; `desired` None: only settle what is in doubt.
+
+    `absent`: it is known that the resource does not exist, so it need not be read.
+    """
 
     claim: work.Claim
     resource: Resource
     desired: Desired | None
     vector: Mapping[str, int]
     applied: applied.Applied | None
+    absent: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,7 +93,9 @@ class _Job:
     refused: dict[str, Json] = field(default_factory=dict)
     differs: tuple[FieldKey, ...] = ()
     steps: Sequence[Step] = ()
+    intended: bool = False
     wrote: bool = False
+    doubtful: bool = False
     result: Result | None = None
 
     @property
@@ -108,11 +115,16 @@ class Delivery:
         clock: Clock,
         journal: str,
         settings: EnsureSettings | None = None,
+        backfill: Backfill | None = None,
         step: Point = no_step,
     ) -> None:
-        """`process`: the id under which rows are claimed. `journal`: the topic of what was done."""
+        """`process`: the id under which rows are claimed. `journal`: the topic of what was done.
+
+        `backfill`: what lets titles that are no live change through to Consonance; None: all.
+        """
         self.db, self.targets, self.process, self.clock = db, targets, process, clock
         self.settings, self.journal, self.step = settings or EnsureSettings(), journal, step
+        self.backfill = backfill
         self.stale_writes = 0
         self._paused: dict[str, float] = {}
 
@@ -132,12 +144,23 @@ class Delivery:
         if target is None:
             return [Result("deferred", f"no target {name} is configured") for _ in orders]
         now = self.clock.now_us()
-        out: list[Result | None] = [self._without_call(order, now) for order in orders]
+        out = [self._without_call(order, now) or await self._held_back(name, order) for order in orders]
         jobs = [_job(order, now, self.settings) for order, done in zip(orders, out, strict=True) if done is None]
-        if jobs:
-            await self._deliver(name, target, jobs)
+        # Each slice under its own leases: what waits for its turn does not hold titles.
+        size = max(target.batch, self.settings.calls_at_once)
+        for start in range(0, len(jobs), size):
+            await self._deliver(name, target, jobs[start : start + size])
         answers = iter(jobs)
         return [done if done is not None else _result(next(answers)) for done in out]
+
+    async def _held_back(self, name: str, order: Order) -> Result | None:
+        """A backfill to Consonance waits for its window and its share of a night."""
+        live = order.claim.priority < work.Priority.BACKFILL or order.desired is None
+        if name != "consonance" or live or self.backfill is None:
+            return None
+        async with self.db.begin() as c:
+            seconds = await self.backfill.admit(c, order.claim.title)
+        return Result("deferred", "backfill waits for its window", after=seconds) if seconds else None
 
     def _without_call(self, order: Order, now: int) -> Result | None:
         """What needs no call: nothing differs from what was applied, or it is known that it will not be accepted."""
@@ -177,7 +200,7 @@ class Delivery:
             await self._read(name, target, _open(jobs))
             await self._intend(_open(jobs), list(leases.values()))
             await self._write(name, target, _open(jobs), deadline)
-            await self._remember(_open(jobs))
+            await self._remember(jobs)
         finally:
             async with self.db.begin() as c:
                 await processes.give_back(c, list(leases.values()))
@@ -187,14 +210,23 @@ class Delivery:
             return
         async with self.db.read() as c:
             now = await self.db.now(c)
+        asked = [job.desired for job in jobs if not job.order.absent]
         try:
-            found = await target.read([job.desired for job in jobs])
-        except DeliveryError as error:
-            self._fail(name, jobs, error)
+            found = await target.read(asked) if asked else {}
+        except Exception as error:
+            if len(jobs) > 1 and not isinstance(error, Retry | Pause):
+                half = len(jobs) // 2
+                await self._read(name, target, jobs[:half])
+                await self._read(name, target, jobs[half:])
+            else:
+                self._fail(name, jobs, error)
             return
         for job in jobs:
             job.actual, job.read_at = found.get(job.order.resource), now
-            self._look(target, job, now)
+            try:
+                self._look(target, job, now)
+            except Exception as error:
+                self._fail(name, [job], error)
 
     def _look(self, target: Target, job: _Job, now: int) -> None:
         """What differs, and which steps are left; some need none."""
@@ -236,16 +268,17 @@ class Delivery:
             standing = [job for job in jobs if held and (job.order.claim.consumer, job.order.claim.title) in mine]
             for job in jobs:
                 if job not in standing:
-                    job.result = Result("busy", "the claim or the lease was lost", after=0.0)
-            asked = {job.steps[0].name: job.read_at for job in standing if job.steps}
+                    job.result = Result("busy", "the claim or the lease was lost", after=0.1)
             accepted, taken = await applied.intend(self.db, c, [_intent(job) for job in standing])
             for job in standing:
                 if job.order.resource in taken:
                     job.result = Result("refused", "another title claims it", findings=(_taken(job.order),))
                 elif job.order.resource not in accepted:
-                    job.result = Result("busy", "a newer plan stands", after=0.0)
-                elif job.steps and asked:
-                    await self._keep(c, job, {job.steps[0].name: job.read_at})
+                    job.result = Result("busy", "a newer plan stands", after=0.1)
+                else:
+                    job.intended = True
+                    if job.steps:
+                        await self._keep(c, job, {job.steps[0].name: job.read_at})
         await self.step("intended")
 
     async def _keep(self, c: AsyncConnection, job: _Job, asked: Mapping[str, int]) -> None:
@@ -285,11 +318,14 @@ class Delivery:
     async def _call(self, name: str, target: Target, chunk: Sequence[_Job], deadline: float) -> None:
         try:
             outcomes = await target.write([job.steps[0] for job in chunk], deadline)
-        except DeliveryError as error:
+        except Exception as error:
             await self._failed(name, target, chunk, error, deadline)
             return
         for job, outcome in zip(chunk, outcomes, strict=True):
-            self._advance(target, job, outcome)
+            try:
+                self._advance(target, job, outcome)
+            except Exception as error:
+                self._fail(name, [job], error)
 
     def _advance(self, target: Target, job: _Job, outcome: StepOutcome) -> None:
         if isinstance(outcome, Done):
@@ -316,7 +352,7 @@ class Delivery:
         return True
 
     async def _failed(
-        self, name: str, target: Target, chunk: Sequence[_Job], error: DeliveryError, deadline: float
+        self, name: str, target: Target, chunk: Sequence[_Job], error: Exception, deadline: float
     ) -> None:
         """A whole array failed: find the culprit by halves where the array as such was refused."""
         if len(chunk) > 1 and isinstance(error, Refuse | DeadLetter):
@@ -327,18 +363,13 @@ class Delivery:
         if isinstance(error, Refuse):
             self._advance(target, chunk[0], Refused(tuple(map(FieldKey, error.fields)), str(error)))
             return
+        # What broke in our own code may have happened after the call went out.
+        doubtful = error.maybe_done if isinstance(error, DeliveryError) else True
+        for job in chunk:
+            job.doubtful = doubtful
         self._fail(name, chunk, error)
-        if error.maybe_done:
-            by_consumer: dict[str, list[Resource]] = {}
-            for job in chunk:
-                by_consumer.setdefault(job.order.claim.consumer, []).append(job.order.resource)
-            async with self.db.begin() as c:
-                now = await self.db.now(c)
-                again = now + round(self.settings.look_again * SECOND)
-                for consumer, resources in by_consumer.items():
-                    await applied.doubt(c, resources, consumer, now, again)
 
-    def _fail(self, name: str, jobs: Sequence[_Job], error: DeliveryError) -> None:
+    def _fail(self, name: str, jobs: Sequence[_Job], error: Exception) -> None:
         if isinstance(error, Pause):
             self._paused[name] = self.clock.now_us() / SECOND + self.settings.pause
             _all(jobs, Result("retry", str(error), after=self.settings.pause))
@@ -347,34 +378,40 @@ class Delivery:
         elif isinstance(error, DeadLetter):
             for job in jobs:
                 job.result = Result("dead-lettered", str(error), findings=(_dead_finding(job.order, str(error)),))
+        elif isinstance(error, DeliveryError):
+            _all(jobs, Result("stopped", str(error)))
+            log.error("ensure: stopped", target=name, error=str(error))
         else:
-            kind = "refused" if isinstance(error, Refuse) else "stopped"
-            _all(jobs, Result(kind, str(error)))
-            if isinstance(error, Stop):
-                log.error("ensure: stopped", target=name, error=str(error))
+            _all(jobs, Result("stopped", f"{type(error).__name__}: {error}"))
+            log.error("ensure: our own code failed", target=name, exc_info=error)
 
     # --- remember --------------------------------------------------------------------------------------------------
 
     async def _remember(self, jobs: Sequence[_Job]) -> None:
-        """Outcomes and the journal in one transaction; a refused one is a stale write, and its title is due again."""
-        if not jobs:
+        """Outcomes and the journal in one transaction; a refused one is a stale write, and its title is due again.
+
+        What was intended and surely not written is remembered as it was before; the rest of what failed stays in doubt.
+        """
+        done = [job for job in jobs if job.result is None]
+        unwritten = [job for job in jobs if job.result and job.intended and not job.wrote and not job.doubtful]
+        if not any(job.intended for job in jobs) and not done:
             return
         async with self.db.begin() as c:
             now = await self.db.now(c)
-            stale: set[Resource] = set()
-            for consumer in sorted({job.order.claim.consumer for job in jobs}):
-                mine = [job for job in jobs if job.order.claim.consumer == consumer]
-                stale |= await applied.remember(self.db, c, [self._outcome(job, now) for job in mine])
-            await applied.post(
-                self.db, c, [(self.journal, job.order.claim.title, _line(job, now)) for job in jobs if job.wrote]
-            )
-            again = [job.order.claim for job in jobs if job.order.resource in stale]
-            dues = [work.Due(each.consumer, each.title, now, each.priority, "stale write") for each in again]
+            outcomes = [self._outcome(job, now) for job in done] + [_as_before(job) for job in unwritten]
+            stale = await applied.remember(self.db, c, outcomes)
+            for job in (each for each in jobs if each.doubtful):
+                again = now + round(self.settings.look_again * SECOND)
+                await applied.doubt(c, [job.order.resource], job.order.claim.consumer, now, again)
+            lines = [(self.journal, str(job.order.claim.title), _line(job, now)) for job in done if job.wrote]
+            await applied.post(self.db, c, lines)
+            again_due = [job.order.claim for job in jobs if job.order.resource in stale]
+            dues = [work.Due(each.consumer, each.title, now, each.priority, "stale write") for each in again_due]
             await work.mark(self.db, c, dues)
         self.stale_writes += len(stale)
-        for job in jobs:
+        for job in done:
             job.result = self._settled(job)
-        if any(job.wrote for job in jobs):
+        if any(job.wrote for job in done):
             await self.step("remembered")
 
     def _outcome(self, job: _Job, now: int) -> applied.Outcome:
@@ -420,6 +457,26 @@ class Delivery:
         return Result("applied", changed=job.differs, created=job.actual is None)
 
 
+def _as_before(job: _Job) -> applied.Outcome:
+    """Nothing was written: what was remembered stands, and what will not be accepted is known by its fingerprint."""
+    order, had = job.order, job.order.applied
+    dead = None
+    if job.result is not None and job.result.outcome == "dead-lettered" and order.desired is not None:
+        dead = {"fingerprint": _print(order.desired), "reason": job.result.detail, "since": job.read_at}
+    return applied.Outcome(
+        order.resource,
+        order.claim.consumer,
+        order.claim.claim,
+        had.fields if had else None,
+        job.actual is not None and (had is None or had.present),
+        had.progress if had else {},
+        {**(had.refused if had else {}), **job.refused},
+        dead,
+        had.look_again_at if had else None,
+        job.read_at,
+    )
+
+
 def _job(order: Order, now: int, settings: EnsureSettings) -> _Job:
     desired, parked = _effective(order, now, settings)
     had = order.applied
@@ -432,7 +489,7 @@ def _effective(order: Order, now: int, settings: EnsureSettings) -> tuple[Desire
     desired = order.desired
     if desired is None:
         assert order.applied is not None
-        return Ensure(order.resource, order.applied.fields or {}, 0, create=False), {}
+        return Ensure(order.resource, order.applied.intent_fields or order.applied.fields or {}, 0, create=False), {}
     if isinstance(desired, Absent) or order.applied is None or not order.applied.refused:
         return desired, {}
     lately = now - round(settings.refused_again * SECOND)

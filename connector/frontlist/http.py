@@ -1,4 +1,4 @@
-"""All HTTP goes through here: time-outs, limits, the key's host, and errors by what happens next.
+"""All HTTP goes through here: time-outs, limits, pace, the key's host, and errors by what happens next.
 
 httpx over aiohttp's transport. That transport reports "refused" and "sent, then closed" alike, so a failed call
 that could change something is always in doubt (`maybe_done`).
@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+import re
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -23,6 +24,10 @@ from frontlist.errors import ConfigurationError, DeliveryError, Pause, Refuse, R
 
 #: How long an answer is quoted in an error.
 EXCERPT = 300
+#: Nobody is believed who wants to be left alone for longer (seconds).
+LONGEST_WAIT = 86_400.0
+#: Gives the headers that carry the key, anew after each 401.
+Key = Callable[[], Mapping[str, str]]
 _deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 
 
@@ -50,10 +55,29 @@ def _session(connections: int, timeout: aiohttp.ClientTimeout) -> aiohttp.Client
     )
 
 
+class Pace:
+    """Calls evenly apart, first come first served; `per_second` None: as fast as they come."""
+
+    def __init__(self, per_second: float | None) -> None:
+        self._apart = 1.0 / per_second if per_second else 0.0
+        self._free = 0.0
+
+    async def wait(self, deadline: float | None = None) -> bool:
+        """Until this call's turn; False at once, without taking a turn, where that comes after `deadline`."""
+        now = asyncio.get_running_loop().time()
+        turn = max(now, self._free)
+        if deadline is not None and turn >= deadline:
+            return False
+        self._free = turn + self._apart
+        await asyncio.sleep(turn - now)
+        return True
+
+
 class Api:
     """One system's base address with its key.
 
-    `system` names it in errors. The key is sent to this host alone: redirects are never followed with it.
+    `system` names it in errors. `headers` carry the key; where they are a function it is asked again after a 401, so
+    that a renewed key file takes effect. The key is sent to this host alone: redirects are never followed with it.
     Raises Retry, Pause, Refuse or Stop (see `frontlist.errors`).
     """
 
@@ -61,23 +85,19 @@ class Api:
         self,
         system: str,
         base_url: str,
-        headers: Mapping[str, str],
+        headers: Mapping[str, str] | Key,
         *,
         timeout: float = 30.0,
         connect_timeout: float = 10.0,
         connections: int = 20,
+        calls_per_second: float | None = None,
     ) -> None:
-        url = httpx.URL(base_url)
-        if url.scheme not in ("http", "https") or not url.host:
-            raise ConfigurationError(
-                f"{base_url!r} is no http(s) address",
-                where=f"{system}.url",
-                cure="give scheme and host, e.g. https://web.consonance.app",
-            )
-        self.system, self.base_url, self.timeout = system, base_url.rstrip("/"), timeout
+        self.system, self.base_url, self.timeout = system, _address(system, base_url), timeout
+        self._key: Key = headers if callable(headers) else lambda: headers
+        self._pace = Pace(calls_per_second)
         clock = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout)
         self._client = httpx.AsyncClient(
-            headers={"Accept": "application/json", **headers},
+            headers={"Accept": "application/json", **self._sendable(self._key())},
             transport=AiohttpTransport(client=lambda: _session(connections, clock)),
             timeout=httpx.Timeout(timeout, connect=connect_timeout, pool=timeout),
             follow_redirects=False,
@@ -111,16 +131,32 @@ class Api:
         where = f"{self.system} {method} {path}"
         changes = method not in ("GET", "HEAD") if writes is None else writes
         response = await self._send(method, path, where, changes, params=params, json=json, deadline=deadline)
+        if response.status_code == 401:
+            self._renew()
         if response.is_success or response.status_code in allow:
             return response
         raise failure(response, where, changes)
 
+    def _renew(self) -> None:
+        # A secret that is being replaced may be missing for a moment: the old one then fails once more.
+        with contextlib.suppress(ConfigurationError):
+            self._client.headers.update(self._sendable(self._key()))
+
+    def _sendable(self, headers: Mapping[str, str]) -> Mapping[str, str]:
+        if not all(value.isascii() and value.isprintable() for value in headers.values()):
+            raise ConfigurationError(
+                "the key holds a line break or a character that no HTTP header can carry",
+                where=f"{self.system}.key",
+                cure="give the key alone, on one line",
+            )
+        return headers
+
     async def _send(
         self, method: str, path: str, where: str, changes: bool, *, deadline: float | None, **body: Any
     ) -> httpx.Response:
-        remaining = self.timeout if deadline is None else deadline - asyncio.get_running_loop().time()
-        if remaining <= 0:
+        if not await self._pace.wait(deadline):
             raise Retry("the lease ran out before the request was sent", where=where)
+        remaining = self.timeout if deadline is None else deadline - asyncio.get_running_loop().time()
         token = _deadline.set(deadline)
         try:
             async with asyncio.timeout(min(remaining, self.timeout)):
@@ -142,11 +178,26 @@ class Api:
     @contextlib.asynccontextmanager
     async def stream(self, path: str) -> AsyncIterator[httpx.Response]:
         """A body too large to hold; not followed elsewhere with the key."""
+        await self._pace.wait()
         async with self._client.stream("GET", self.base_url + path) as response:
             if not response.is_success:
                 await response.aread()
                 raise failure(response, f"{self.system} GET {path}", changes=False)
             yield response
+
+
+def _address(system: str, base_url: str) -> str:
+    """The address without its last slash. One with a password in it would be quoted in every error."""
+    cure = "give scheme and host, e.g. https://web.consonance.app"
+    try:
+        url = httpx.URL(base_url)
+    except httpx.InvalidURL as error:
+        raise ConfigurationError(f"the address is none: {error}", where=f"{system}.url", cure=cure) from None
+    if url.userinfo:
+        raise ConfigurationError("the address holds a user or password", where=f"{system}.url", cure=cure)
+    if url.scheme not in ("http", "https") or not url.host:
+        raise ConfigurationError(f"{base_url!r} is no http(s) address", where=f"{system}.url", cure=cure)
+    return base_url.rstrip("/")
 
 
 def failure(response: httpx.Response, where: str, changes: bool) -> DeliveryError:
@@ -159,9 +210,8 @@ def failure(response: httpx.Response, where: str, changes: bool) -> DeliveryErro
     if status >= 500 or status == 408:
         return Retry(f"{status}: {said}", where=where, maybe_done=changes, after=retry_after(response))
     if status in (301, 302, 303, 307, 308):
-        target = response.headers.get("location", "?")
         return Stop(
-            f"redirected to {httpx.URL(target).host or target}, where the key is not sent ({status})",
+            f"redirected to {_host(response.headers.get('location', '?'))}, where the key is not sent ({status})",
             where=where,
             cure="configure the final address",
         )
@@ -173,28 +223,43 @@ def failure(response: httpx.Response, where: str, changes: bool) -> DeliveryErro
 
 
 def excerpt(response: httpx.Response) -> str:
-    """The message of an error body, whatever it is: JSON with `message`, plain text or HTML."""
+    """The message of an error body, whatever it is: JSON with `message`, plain text or HTML; never the key."""
     try:
         body = response.json()
-    except ValueError:
-        return response.text[:EXCERPT].strip() or "(no body)"
+    except (ValueError, RecursionError):
+        return _without_key(response, response.text).strip()[:EXCERPT] or "(no body)"
     message = body.get("message") if isinstance(body, dict) else None
-    return str(message or body)[:EXCERPT]
+    return _without_key(response, str(message or body))[:EXCERPT]
+
+
+def _without_key(response: httpx.Response, said: str) -> str:
+    """Some servers quote the key that they refuse."""
+    try:
+        sent = response.request.headers.get("authorization", "")
+    except RuntimeError:  # an answer to no request
+        return said
+    secret = re.split(r"[\s=]+", sent)[-1].strip('"')
+    return said.replace(secret, "***") if len(secret) > 3 else said
+
+
+def _host(location: str) -> str:
+    try:
+        return httpx.URL(location).host or location
+    except httpx.InvalidURL:
+        return location[:EXCERPT]
 
 
 def retry_after(response: httpx.Response, now: datetime | None = None) -> float | None:
     """Seconds until the target wants to be asked again; both forms of RFC 9110 (seconds, date)."""
     value = response.headers.get("retry-after", "").strip()
-    if not value:
-        return None
-    if value.isdigit():
-        return float(value)
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", value):
+        return min(float(value), LONGEST_WAIT)
     try:
         at = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return max(0.0, (at - (now or datetime.now(UTC))).total_seconds())
+    return min(max(0.0, (at - (now or datetime.now(UTC))).total_seconds()), LONGEST_WAIT)
 
 
 def _plain(error: BaseException) -> str:

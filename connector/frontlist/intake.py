@@ -1,4 +1,4 @@
-"""Intake: what the topics say becomes dossiers and due work. Second file of the way of a change.
+"""Intake: what the topics say becomes dossiers and due work.
 
 For each fetched batch one transaction stores newer documents, marks work due and stores the offsets; then Kafka
 is told.
@@ -44,6 +44,11 @@ PRIORITIES = {
     "assets": work.Priority.ASSETS,
 }
 
+#: Above this the databases cannot hold a number.
+LARGEST = 2**63
+#: Kinds of decisions that change no plan.
+QUIET = frozenset({"note", "mapping", "installation", "report", "unlinked"})
+
 
 class IntakeSettings(BaseModel):
     """How intake reads."""
@@ -51,6 +56,7 @@ class IntakeSettings(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     batch: int = Field(500, ge=1, description="records a transaction; more block the event loop")
+    session: float = Field(6.0, ge=1, description="until a member that died is replaced (seconds); only intake waits")
     batch_wait_ms: int = Field(50, ge=1, description="how long a batch waits to fill (milliseconds)")
 
 
@@ -110,8 +116,8 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
             isolation_level="read_committed",
             auto_offset_reset="earliest",
             partition_assignment_strategy=(RangePartitionAssignor,),
-            session_timeout_ms=6_000,
-            heartbeat_interval_ms=1_500,
+            session_timeout_ms=round(self.settings.session * 1000),
+            heartbeat_interval_ms=round(self.settings.session * 250),
             max_records=self.settings.batch,
             batch_timeout_ms=self.settings.batch_wait_ms,
             max_partition_fetch_bytes=MAX_BYTES,
@@ -204,24 +210,27 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
         decisions: list[settled.Decision] = []
         for record in records:
             try:
+                settling = record.topic in (topics.links(self.kafka.prefix), topics.decisions(self.kafka.prefix))
+                if settling and refused:
+                    raise ValueError(refused)
                 if record.topic == topics.links(self.kafka.prefix):
                     links.append(_link(record))
                 elif record.topic == topics.decisions(self.kafka.prefix):
                     decisions.append(_decision(record))
                 else:
                     documents.append(_document(record, refused))
-            except (ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
                 await self._report(c, record, error)
         dues = await self._dues(c, await dossier.store(self.db, c, documents))
         dues += await self._settle(c, links, decisions)
         await work.mark(self.db, c, dues)
         await dossier.save_offsets(self.db, c, _ends(records), self._topic_ids)
 
-    async def _dues(self, c: AsyncConnection, changed: Sequence[dossier.DocumentKeyed]) -> list[work.Due]:
+    async def _dues(self, c: AsyncConnection, changed: Sequence[dossier.Newer]) -> list[work.Due]:
         consumers = await installation.registered(c)
         now = await self.db.now(c)
         return [
-            work.Due(name, each.title, now, PRIORITIES.get(each.key.aspect, work.Priority.METADATA), str(each.key))
+            work.Due(name, each.title, now, _priority(each), str(each.key))
             for each in changed
             for name, wants in consumers.items()
             if each.key in wants
@@ -242,7 +251,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
             elif each.kind == "adopted":
                 title = TitleKey(each.key)
                 out += [work.Due(name, title, now, work.Priority.METADATA, each.kind) for name in consumers]
-            elif each.kind not in ("note", "mapping", "installation"):
+            elif each.kind not in QUIET:
                 out += await all_due(c, consumers, now, each.kind)
         return out
 
@@ -286,6 +295,13 @@ def recreated(name: str) -> ConfigurationError:
     )
 
 
+def _priority(each: dossier.Newer) -> work.Priority:
+    """What is heard of for the first time is backfill; later changes are live."""
+    if each.first:
+        return work.Priority.BACKFILL
+    return PRIORITIES.get(each.key.aspect, work.Priority.METADATA)
+
+
 def _document(record: ConsumerRecord, refused: str | None) -> dossier.Stored:
     try:
         got = decode(record.key, record.headers, record.value)
@@ -300,6 +316,8 @@ def _document(record: ConsumerRecord, refused: str | None) -> dossier.Stored:
 
 def _stored(got: Envelope, record: ConsumerRecord) -> dossier.Stored:
     system, aspect, title = _place(record)
+    if got.revision >= LARGEST:
+        raise UnreadableRecordError(f"ce_sequence {got.revision} is no time")
     last = got.last_readable
     return dossier.Stored(
         system=system,
@@ -327,19 +345,33 @@ def _place(record: ConsumerRecord) -> tuple[str, str, TitleKey]:
 def _sequence(record: ConsumerRecord) -> int:
     """The revision, where the header can be read; else the record's own time, so that the order holds."""
     found = dict(record.headers).get("ce_sequence", b"")
-    return int(found) if found.isdigit() and len(found) <= 20 else int(record.timestamp) * 1000
+    stated = int(found) if found.isdigit() and len(found) <= 20 else LARGEST
+    return stated if stated < LARGEST else int(record.timestamp) * 1000
 
 
 def _link(record: ConsumerRecord) -> settled.Link:
     body = parse_json(record.value)
-    target, kind, source_id = record.key.decode().split("/", 2)
-    return settled.Link(target, kind, source_id, body["id"], TitleKey(body["title"]), int(body["number"]))
+    target, kind, source_id = _text(record.key.decode()).split("/", 2)
+    id_ = None if body["id"] is None else _text(body["id"])
+    return settled.Link(target, kind, source_id, id_, TitleKey(_text(body["title"])), _number(body["number"]))
 
 
 def _decision(record: ConsumerRecord) -> settled.Decision:
     body = parse_json(record.value)
-    kind, _, key = record.key.decode().partition("/")
-    return settled.Decision(kind, key, body["body"], int(body["number"]))
+    kind, _, key = _text(record.key.decode()).partition("/")
+    return settled.Decision(kind, key, body["body"], _number(body["number"]))
+
+
+def _text(found: object) -> str:
+    if not isinstance(found, str) or not found or "\x00" in found:
+        raise ValueError(f"{found!r} is no text that can be stored")
+    return found
+
+
+def _number(found: object) -> int:
+    if not isinstance(found, int) or not 0 <= found < LARGEST:
+        raise ValueError(f"{found!r} is no number of ours")
+    return found
 
 
 def _ends(records: Sequence[ConsumerRecord]) -> dict[tuple[str, int], int]:

@@ -18,6 +18,8 @@ from frontlist_schemas import topics
 MAX_BYTES = 8 * 1024 * 1024
 THIRTY_DAYS_MS = 30 * 86_400_000
 DEADLINE = 15.0
+#: Until a broker counts as out of reach (seconds); Kafka's own client says nothing but "timed out", and later.
+KNOCK = 5.0
 
 
 class KafkaSettings(BaseModel):
@@ -25,7 +27,9 @@ class KafkaSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    bootstrap: str = Field("127.0.0.1:9092", description="host:port, several by commas")
+    bootstrap: str = Field(
+        "127.0.0.1:9092", pattern=r"^\s*\S+:\d+(\s*,\s*\S+:\d+)*\s*$", description="host:port, several by commas"
+    )
     prefix: str = Field("frontlist", pattern=r"^[A-Za-z0-9_-]+$", description="what our topics' names begin with")
     group: str = Field("frontlist", description="consumer group of intake")
     partitions: int = Field(8, ge=1, description="partitions of each change topic; fixed for the topics' life")
@@ -87,10 +91,26 @@ class Topics:
         self._admin = AdminClient(settings.confluent() | {"log_level": 0})
 
     async def states(self) -> dict[str, TopicState]:
-        """Those of our topics that exist."""
+        """Those of our topics that exist. ConfigurationError where Kafka does not answer."""
+        await self._knock()
         return await asyncio.to_thread(self._states)
 
+    async def _knock(self) -> None:
+        """One broker that takes a connection is enough."""
+        said = []
+        for broker in self.settings.bootstrap.split(","):
+            host, _, port = broker.strip().rpartition(":")
+            try:
+                async with asyncio.timeout(KNOCK):
+                    _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
+                writer.close()
+                return
+            except (OSError, ValueError) as error:
+                said.append(f"{broker.strip()}: {error or 'no answer in time'}")
+        raise unreachable(self.settings, "; ".join(said))
+
     async def cluster_id(self) -> str:
+        await self._knock()
         return str((await asyncio.to_thread(lambda: self._reach().result(DEADLINE))).cluster_id)
 
     async def missing(self) -> list[str]:
@@ -175,7 +195,7 @@ class Topics:
         return await asyncio.to_thread(ask)
 
 
-def unreachable(settings: KafkaSettings, error: BaseException) -> FrontlistError:
+def unreachable(settings: KafkaSettings, error: BaseException | str) -> FrontlistError:
     return ConfigurationError(
         f"Kafka does not answer: {error}",
         where=settings.bootstrap,

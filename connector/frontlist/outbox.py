@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 
 from frontlist.clock import Clock
 from frontlist.errors import FrontlistError
-from frontlist.kafka import MAX_BYTES, KafkaSettings
+from frontlist.kafka import MAX_BYTES, KafkaSettings, unreachable
 from frontlist.state import applied, processes
 from frontlist.state.database import Database, gone
 from frontlist.waiting import wait
@@ -56,7 +56,7 @@ class Outbox:
 
 
 class producing:
-    """An idempotent producer for as long as the block lasts."""
+    """An idempotent producer for as long as the block lasts; ConfigurationError where Kafka does not answer."""
 
     def __init__(self, kafka: KafkaSettings) -> None:
         self.kafka = kafka
@@ -65,7 +65,11 @@ class producing:
         self._producer = AIOKafkaProducer(
             **self.kafka.aiokafka(), enable_idempotence=True, max_request_size=MAX_BYTES, compression_type="zstd"
         )
-        await self._producer.start()
+        try:
+            await self._producer.start()
+        except (KafkaError, OSError) as error:
+            await self._producer.stop()
+            raise unreachable(self.kafka, error) from error
         return self._producer
 
     async def __aexit__(self, *_: object) -> None:
@@ -75,5 +79,8 @@ class producing:
 async def publish(kafka: KafkaSettings, records: list[tuple[str, str, Any]]) -> None:
     """(topic, key, value) at once and acknowledged: for commands beside a running installation."""
     async with producing(kafka) as producer:
-        for topic, key, value in records:
-            await producer.send_and_wait(topic, canonical(value), key=key.encode())
+        try:
+            for topic, key, value in records:
+                await producer.send_and_wait(topic, canonical(value), key=key.encode())
+        except KafkaError as error:
+            raise unreachable(kafka, error) from error

@@ -5,7 +5,7 @@ A plugin is a module or object in the entry-point group `frontlist` with one or 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Any
@@ -52,15 +52,11 @@ class Plugins:
     def __init__(self, given: dict[str, Any] | None = None) -> None:
         self._manager = pluggy.PluginManager(GROUP)
         self._manager.add_hookspecs(Hooks)
-        if given is None:
-            self._load()
-        else:
-            for name, plugin in given.items():
-                self._manager.register(plugin, name)
-        self._manager.check_pending()
+        for name, plugin in self._loaded() if given is None else given.items():
+            self._register(name, plugin)
         self.consumers = self._consumers()
 
-    def _load(self) -> None:
+    def _loaded(self) -> Iterator[tuple[str, Any]]:
         for point in sorted(entry_points(group=GROUP), key=lambda each: each.name):
             try:
                 plugin = point.load()
@@ -70,25 +66,50 @@ class Plugins:
                     where=point.value,
                     cure=f"upgrade or uninstall {point.dist.name if point.dist else 'its distribution'}",
                 ) from error
-            self._manager.register(plugin, point.name)
+            yield point.name, plugin
+
+    def _register(self, name: str, plugin: Any) -> None:
+        try:
+            self._manager.register(plugin, name)
+            self._manager.check_pending()
+        except (ValueError, pluggy.PluginValidationError) as error:
+            raise ConfigurationError(
+                f"plugin {name} cannot be registered: {error}",
+                where="plugins",
+                cure="implement only the hooks of `frontlist.plugins.Hooks`; two plugins need two names",
+            ) from error
+
+    def _brought(self, hook: str) -> Iterator[tuple[str, Any]]:
+        """(plugin, what it brings) of a hook. Each is called alone, so that an error names its plugin."""
+        for implementation in getattr(self._manager.hook, hook).get_hookimpls():
+            name = implementation.plugin_name
+            try:
+                brought = list(implementation.function() or ())
+            except Exception as error:
+                raise ConfigurationError(
+                    f"plugin {name} failed in {hook}: {type(error).__name__}: {error}",
+                    where="plugins",
+                    cure=f"upgrade or uninstall {name}",
+                ) from error
+            yield from ((name, each) for each in brought)
 
     def _consumers(self) -> dict[str, Consumer]:
         out: dict[str, Consumer] = {}
-        for group in self._manager.hook.frontlist_consumers():
-            for consumer in group:
-                if consumer.name in out:
-                    raise ConfigurationError(
-                        f"two plugins bring a consumer named {consumer.name!r}",
-                        where="plugins",
-                        cure="uninstall one of them: `frontlist plugins` lists all",
-                    )
-                _check(consumer)
-                out[consumer.name] = consumer
+        by: dict[str, str] = {}
+        for plugin, consumer in self._brought("frontlist_consumers"):
+            _check(consumer, plugin)
+            if consumer.name in out:
+                raise ConfigurationError(
+                    f"plugins {by[consumer.name]} and {plugin} both bring a consumer named {consumer.name!r}",
+                    where="plugins",
+                    cure="uninstall one of them",
+                )
+            out[consumer.name], by[consumer.name] = consumer, plugin
         return out
 
     @property
     def commands(self) -> list[Any]:
-        return [command for group in self._manager.hook.frontlist_commands() for command in group]
+        return [command for _, command in self._brought("frontlist_commands")]
 
     def installed(self) -> list[Installed]:
         points = {point.name: point for point in entry_points(group=GROUP)}
@@ -101,8 +122,15 @@ class Plugins:
         return out
 
 
-def _check(consumer: Consumer) -> None:
-    unknown = [str(key) for key in consumer.wants if key.aspect not in ASPECTS]
+def _check(consumer: Any, plugin: str) -> None:
+    lacking = [name for name in ("name", "wants", "flows", "plan") if not hasattr(consumer, name)]
+    if lacking:
+        raise ConfigurationError(
+            f"plugin {plugin} brings a {type(consumer).__name__} without {', '.join(lacking)}: that is no consumer",
+            where="plugins",
+            cure="see `frontlist.Consumer` for what a consumer is",
+        )
+    unknown = [str(key) for key in consumer.wants if getattr(key, "aspect", None) not in ASPECTS]
     if not consumer.wants or unknown:
         raise ConfigurationError(
             f"consumer {consumer.name!r} wants {', '.join(unknown) or 'no document'}",

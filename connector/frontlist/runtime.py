@@ -8,6 +8,7 @@ import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -18,6 +19,7 @@ from frontlist.clock import Clock
 from frontlist.contract import Capabilities, Target
 from frontlist.ensure import Delivery
 from frontlist.errors import ConfigurationError, FrontlistError
+from frontlist.gentleness import Backfill
 from frontlist.intake import Intake, all_due, recreated
 from frontlist.kafka import Topics, TopicState
 from frontlist.mapping import FieldMapping
@@ -83,10 +85,19 @@ class Installation:
         await self._dam.close()
         await self.db.close()
 
-    async def introspect(self) -> None:
-        """What both tenants can do now; raises DeliveryError."""
+    async def introspect(self) -> list[str]:
+        """What both tenants can do now; answers those that are known for the first time. One that fails is logged."""
+        new = []
         for name, target in self.targets.items():
-            self.known[name] = await target.capabilities()
+            try:
+                found = await target.capabilities()
+            except FrontlistError as error:
+                log.error("a system cannot be introspected, so it is not written", system=name, error=str(error))
+                continue
+            if name not in self.known:
+                new.append(name)
+            self.known[name] = found
+        return new
 
     async def check_topics(self) -> Mapping[str, TopicState]:
         """The topics as they are; refuses missing ones and those with another number of partitions."""
@@ -193,7 +204,8 @@ async def run(
             log.warning("the database is older than what Kafka was told: all that it remembers is read back")
             async with it.db.begin() as c:
                 await applied.doubt_all(c)
-        await _introspected(it, stopping)
+                everyone = await installation.registered(c)
+                await work.mark(it.db, c, await all_due(c, everyone, await it.db.now(c), "restored"))
         woken = asyncio.Event()
         async with asyncio.TaskGroup() as group:
             group.create_task(Outbox(it.db, it.settings.kafka, it.clock).run(stopping))
@@ -207,8 +219,7 @@ async def run(
                 intake.know(there)
                 group.create_task(intake.run(stopping))
             if "work" in parts:
-                group.create_task(worker(it, active, woken, consumers).run(stopping))
-            group.create_task(_keep_introspecting(it, stopping))
+                group.create_task(_work(it, worker(it, active, woken, consumers), stopping))
             if ready is not None:
                 ready.set()
 
@@ -237,6 +248,7 @@ def worker(
         clock=it.clock,
         journal=it.journal,
         settings=it.settings.ensure,
+        backfill=Backfill(it.db, it.settings.backfill, ZoneInfo(it.settings.consonance.zone), it.clock),
         step=it.step,
     )
     return Worker(
@@ -301,25 +313,22 @@ class alone:
             self._file.close()
 
 
-async def _introspected(it: Installation, stopping: asyncio.Event) -> None:
-    """Work begins only with both tenants known; until then this says what is missing."""
-    while not stopping.is_set():
-        try:
-            await it.introspect()
-            return
-        except FrontlistError as error:
-            log.error("a system cannot be introspected yet", error=str(error))
-        await wait(stopping, it.settings.capture.retry)
+async def _work(it: Installation, working: Worker, stopping: asyncio.Event) -> None:
+    """Both tenants are asked what they can do before the first plan; one that does not answer is not written."""
+    await it.introspect()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(working.run(stopping))
+        group.create_task(_keep_introspecting(it, stopping))
 
 
 async def _keep_introspecting(it: Installation, stopping: asyncio.Event) -> None:
+    """A system that becomes known late makes every title due: until then nothing was written to it."""
     while not stopping.is_set():
-        await wait(stopping, INTROSPECT)
-        if not stopping.is_set():
-            try:
-                await it.introspect()
-            except FrontlistError as error:
-                log.warning("a system cannot be introspected", error=str(error))
+        await wait(stopping, INTROSPECT if len(it.known) == len(it.targets) else it.settings.capture.retry)
+        if not stopping.is_set() and await it.introspect():
+            async with it.db.begin() as c:
+                consumers = await installation.registered(c)
+                await work.mark(it.db, c, await all_due(c, consumers, await it.db.now(c), "introspected"))
 
 
 async def _restored(it: Installation) -> bool:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import YAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 from frontlist.capture import CaptureSettings
 from frontlist.ensure import EnsureSettings
 from frontlist.errors import ConfigurationError
+from frontlist.gentleness import BackfillSettings
 from frontlist.intake import IntakeSettings
 from frontlist.kafka import KafkaSettings
 from frontlist.systems.consonance.settings import ConsonanceSettings
@@ -33,7 +37,7 @@ class LogSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    level: str = Field("info", description="debug, info, warning or error")
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="what is said at least")
     json_lines: bool = Field(False, description="one JSON object a line, for machines")
 
 
@@ -53,6 +57,7 @@ class Settings(BaseSettings):
     intake: IntakeSettings = Field(default_factory=IntakeSettings, description="intake")
     work: WorkSettings = Field(default_factory=WorkSettings, description="work")
     ensure: EnsureSettings = Field(default_factory=EnsureSettings, description="ensure")
+    backfill: BackfillSettings = Field(default_factory=BackfillSettings, description="how gently Consonance is filled")
     log: LogSettings = Field(default_factory=LogSettings, description="the log")
 
     @classmethod
@@ -66,6 +71,15 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return (env_settings, init_settings)
 
+    def secrets(self) -> list[str]:
+        """Every secret that is known now, so that the log can hide them wherever they turn up."""
+        found = [self.kafka.password.get_secret_value() if self.kafka.password else None]
+        found.append(make_url(self.database).password)
+        for key in (self.consonance.secret, self.fourallportal.api_key):
+            with contextlib.suppress(ConfigurationError):
+                found.append(key())
+        return [each for each in found if each]
+
 
 def load(file: Path | None = None) -> Settings:
     """The settings of `frontlist.yaml` (or FRONTLIST_CONFIG); raises ConfigurationError with line and cure."""
@@ -73,11 +87,17 @@ def load(file: Path | None = None) -> Settings:
     raw = _read(path)
     data = _plain(raw)
     if bootstrap := os.environ.get("FRONTLIST_KAFKA_BOOTSTRAP"):
-        data.setdefault("kafka", {})["bootstrap"] = bootstrap
+        data["kafka"] = {**(data.get("kafka") or {}), "bootstrap": bootstrap}
     try:
         settings = Settings(**data)
     except ValidationError as error:
         raise _explained(error, raw, path) from None
+    except SettingsError as error:
+        raise ConfigurationError(
+            f"an environment variable cannot be read: {error}",
+            where="environment",
+            cure="give a section as JSON, or one variable for each of its fields, e.g. FRONTLIST_KAFKA__BOOTSTRAP",
+        ) from None
     if not settings.mapping.is_absolute():
         settings.mapping = path.parent / settings.mapping
     return checked(settings)
@@ -85,14 +105,41 @@ def load(file: Path | None = None) -> Settings:
 
 def checked(settings: Settings) -> Settings:
     """Contradictions refuse to start."""
-    for name, url in (("consonance.url", settings.consonance.url), ("fourallportal.url", settings.fourallportal.url)):
-        if settings.test and urlsplit(url).hostname in PRODUCTION:
+    try:
+        url = make_url(settings.database)
+    except (ArgumentError, ValueError):  # its text may hold a password
+        raise ConfigurationError(
+            "`database` is no address of a database",
+            where="database",
+            cure="use postgresql://user:password@host/name or sqlite:///file",
+        ) from None
+    if url.get_backend_name() == "sqlite" and url.database and not Path(url.database).parent.is_dir():
+        raise ConfigurationError(
+            f"the folder {Path(url.database).parent} does not exist",
+            where="database",
+            cure="make it, or name another file; sqlite:////data/x is absolute, sqlite:///data/x is not",
+        )
+    for name, address in (
+        ("consonance.url", settings.consonance.url),
+        ("fourallportal.url", settings.fourallportal.url),
+    ):
+        host = _host(address)
+        if settings.test and host in PRODUCTION:
             raise ConfigurationError(
-                f"a test configuration points at the production host {urlsplit(url).hostname}",
+                f"a test configuration points at the production host {host}",
                 where=name,
                 cure="use the vendor's demo host or the sandbox, or take `test: true` out",
             )
     return settings
+
+
+def _host(url: str) -> str | None:
+    """As DNS sees it: lower case, and a last dot makes no other host."""
+    try:
+        found = urlsplit(url).hostname
+    except ValueError:  # said by the system's own client
+        return None
+    return found and found.rstrip(".")
 
 
 def _read(path: Path) -> CommentedMap:
@@ -101,6 +148,12 @@ def _read(path: Path) -> CommentedMap:
     except FileNotFoundError:
         raise ConfigurationError(
             f"{path} does not exist", cure="write one with `frontlist init`, or name another with --config"
+        ) from None
+    except MarkedYAMLError as error:
+        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
+        said = " ".join(part for part in (error.context, error.problem) if part)
+        raise ConfigurationError(
+            f"{path}{line}: this is no YAML: {said}", cure="correct that line, or the one above it"
         ) from None
     except (YAMLError, UnicodeDecodeError, OSError) as error:
         raise ConfigurationError(f"{path} cannot be read: {error}", cure="correct it; it is YAML in UTF-8") from None

@@ -1,4 +1,4 @@
-"""Work: due titles are claimed, planned from their latest dossier, and ensured. Third file of the way of a change.
+"""Work: due titles are claimed, planned from their latest dossier, and ensured. Second file of the way of a change.
 
 A change, a timer, a retry, a link, a mode: each only marks (consumer, title) as due; this is all that happens then.
 """
@@ -32,6 +32,7 @@ from frontlist.contract import (
 )
 from frontlist.ensure import SECOND, Delivery, Order, Result
 from frontlist.modes import Modes, imprint
+from frontlist.source import RawKey
 from frontlist.state import applied, captured, dossier, findings, installation, processes, settled, work
 from frontlist.state.database import Database, gone
 from frontlist.step import Step, no_step
@@ -40,6 +41,7 @@ from frontlist_schemas.canonical import fingerprint
 
 log = structlog.get_logger(__name__)
 DAY = 86_400 * SECOND
+DAM = "fourallportal"
 #: An outcome of a title is the one of its resources that needs most attention.
 SEVERITY = (
     "unchanged",
@@ -87,7 +89,8 @@ class Seen:
     accepted: Mapping[str, Json]
     held: Mapping[Resource, applied.Applied]
     modes: Modes
-    creatable: Mapping[str, str | None]
+    unclaimed: Mapping[str, str]
+    read_through: frozenset[str]
     rebuilt: bool
 
 
@@ -190,8 +193,9 @@ class Worker:
         async with self.db.read() as c:
             strangers = [d.resource for t in titles if t.plan for d in t.plan.desired if d.resource not in seen.held]
             held = dict(seen.held) | await applied.of_resources(c, consumer.name, strangers)
-        orders = [(title, order) for title in titles for order in self._orders(title, seen, held, active, now)]
-        results = await self.delivery.bring([order for _, order in orders])
+            orders = [(title, order) for title in titles for order in self._orders(title, seen, held, active, now)]
+            brought = await self._without_reading(c, seen, [order for _, order in orders])
+        results = await self.delivery.bring(brought)
         for i, (title, _) in enumerate(orders):
             title.results.append(results[i])
             title.findings += results[i].findings
@@ -207,7 +211,8 @@ class Worker:
             accepted=await settled.decisions(c, "accepted"),
             held=await applied.of_titles(c, consumer, names),
             modes=Modes(await settled.decisions(c, "mode")),
-            creatable=await captured.uncreatable(c, await settled.decisions(c, "linked")),
+            unclaimed=await captured.unclaimed(c, await settled.decisions(c, "linked")),
+            read_through=await captured.read_through(c, DAM),
             rebuilt=await installation.fact(c, "rebuilt_at") is not None,
         )
 
@@ -222,7 +227,7 @@ class Worker:
             mapping=active.mapping,
             links=seen.links[name],
             decisions=seen.adopted.get(name) or {},
-            capabilities=self._capabilities(seen.creatable),
+            capabilities=self._capabilities(seen),
             notes=seen.notes[name],
         )
         try:
@@ -231,10 +236,16 @@ class Worker:
             log.exception("work: a plan failed", consumer=consumer.name, title=name)
             return None, f"{type(error).__name__}: {error}"
 
-    def _capabilities(self, blocked: Mapping[str, str | None]) -> Mapping[str, Capabilities]:
+    def _capabilities(self, seen: Seen) -> Mapping[str, Capabilities]:
+        """The tenants' own, and nothing is created in a module before all its objects are known and linked."""
         out = dict(self.capabilities())
-        dam = out.get("fourallportal", Capabilities())
-        out["fourallportal"] = replace(dam, creatable={**dam.creatable, **blocked})
+        if DAM in out:
+            unread = {
+                module: f"module {module} has not been read through yet"
+                for module in out[DAM].creatable
+                if not _read(seen, module)
+            }
+            out[DAM] = replace(out[DAM], creatable={**out[DAM].creatable, **seen.unclaimed, **unread})
         return out
 
     def _orders(
@@ -246,21 +257,34 @@ class Worker:
         claim = title.claim
         vector = {str(key): int(each.revision) for key, each in title.dossier.documents.items()}
         vector["activation"] = active.activation
-        orders, named = [], set()
+        orders: list[Order] = []
         for planned in title.plan.desired:
             have = held.get(planned.resource)
             kept = seen.rebuilt or seen.adopted.get(claim.title)
             desired = planned if kept else without_first_erasures(planned, have)
-            named.add(desired.resource)
             mode = seen.modes.of(desired.flow, imprint(title.dossier))
-            if mode == Mode.APPLY or (mode == Mode.PROPOSE and _proposal(desired) in seen.accepted):
+            if desired.resource.target not in self.capabilities():
+                title.results.append(Result("retry", f"{desired.resource.target} is not introspected yet", after=2.0))
+            elif mode == Mode.APPLY or (mode == Mode.PROPOSE and _proposal(desired) in seen.accepted):
                 orders.append(Order(claim, desired.resource, desired, vector, have))
             elif mode != Mode.OFF:
                 self._withheld(title, desired, mode, have)
+        ordered = {order.resource for order in orders}
         for resource, each in held.items():
-            if each.title == claim.title and resource not in named and each.in_doubt(now):
+            if each.title == claim.title and resource not in ordered and each.in_doubt(now):
                 orders.append(Order(claim, resource, None, vector, each))
         return orders
+
+    async def _without_reading(self, c: AsyncConnection, seen: Seen, orders: Sequence[Order]) -> list[Order]:
+        """A record that was never written, in a module read through that does not show it, need not be asked for."""
+        fresh = {
+            order.resource: RawKey(order.resource.kind, order.resource.id)
+            for order in orders
+            if order.applied is None and order.resource.target == DAM and _read(seen, order.resource.kind)
+        }
+        known = await captured.mirrored(c, DAM, list(fresh.values()))
+        absent = {resource for resource, key in fresh.items() if key not in known}
+        return [replace(order, absent=True) if order.resource in absent else order for order in orders]
 
     def _withheld(self, title: Title, desired: Desired, mode: Mode, have: applied.Applied | None) -> None:
         wanted = dict(getattr(desired, "fields", {}))
@@ -344,7 +368,9 @@ class Worker:
         ]
         retries = [each for each in title.results if each.outcome in ("retry", "busy")]
         if not retries:
-            return work.Finished(claim, outcome, detail, due_at=min(dues, default=None))
+            # What stopped may leave something in doubt: it is looked at again, but never in a hot loop.
+            rest = 60 * SECOND if outcome == "stopped" else 0
+            return work.Finished(claim, outcome, detail, due_at=min(dues, default=None), not_before=now + rest)
         attempts = claim.attempts + any(each.attempt for each in retries)
         pause = max(self._pause(each, attempts) for each in retries)
         return work.Finished(
@@ -357,6 +383,10 @@ class Worker:
             return result.after
         longest = min(self.settings.retry_longest, self.settings.retry_first * 2 ** min(attempts, 20))
         return random.uniform(0.0, longest)  # noqa: S311  jitter, nothing secret
+
+
+def _read(seen: Seen, module: str) -> bool:
+    return f"events.{module}" in seen.read_through
 
 
 def without_first_erasures(desired: Desired, have: applied.Applied | None) -> Desired:

@@ -19,8 +19,8 @@ from frontlist_sandbox.catalogue.bundled import bundled
 from frontlist_sandbox.catalogue.loading import load
 from frontlist_sandbox.consonance.model import Noted, Rejected, Tenant
 from frontlist_sandbox.consonance.server import app as consonance_app
-from frontlist_sandbox.fourallportal import KEY as DAM_KEY
-from frontlist_sandbox.fourallportal import app as fourallportal_app
+from frontlist_sandbox.fourallportal.server import KEY as DAM_KEY
+from frontlist_sandbox.fourallportal.server import app as fourallportal_app
 
 Name: TypeAlias = Literal["consonance", "fourallportal"]
 NAMES: tuple[Name, ...] = ("consonance", "fourallportal")
@@ -150,6 +150,6 @@ def _serve(running: ExitStack, name: Name, wanted: Wanted, tenant: Tenant) -> Se
         raise UnusableError(
             f"cannot listen on {at.host}:{at.port}: {os.strerror(error.errno) if error.errno else error}",
             where=f"--{name}",
-            cure=f"choose another port, e.g. --{name} {at.host}:{at.port + 10 if at.port < 65_500 else 0}; 0 takes a free one",
+            cure=f"end what listens there, or choose another port: --{name} {at.host}:0 takes a free one",
         ) from error
     return Served(name, server.url, key)

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
+
+import typer
+
+import frontlist.cli
 
 ROOT = Path(__file__).parents[2]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.M | re.S)
@@ -52,3 +57,17 @@ def invocations(text: str, program: str) -> list[list[str]]:
     """The arguments after `program` wherever code calls it."""
     found = (re.search(rf"(?:^|\s){program}\s+(.+)$", each) for each in code(text))
     return [match[1].split() for match in found if match]
+
+
+def fault(arguments: list[str]) -> str | None:
+    """Why the program would not know this command line."""
+    command: Any = typer.main.get_command(frontlist.cli.app)
+    path = "frontlist"
+    while arguments and hasattr(command, "commands") and WORD.fullmatch(arguments[0]):
+        path = f"{path} {arguments[0]}"
+        if arguments[0] not in command.commands:
+            return f"{path}: no such command"
+        command, arguments = command.commands[arguments[0]], arguments[1:]
+    known = {option for parameter in command.params for option in parameter.opts} | {"--help"}
+    unknown = [each for each in arguments if each.startswith("--") and each.partition("=")[0] not in known]
+    return f"{path}: no option {', '.join(unknown)}" if unknown else None

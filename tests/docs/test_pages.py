@@ -5,13 +5,10 @@ from __future__ import annotations
 import re
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
-import typer
 
-import frontlist.cli
-from docs.pages import ROOT, WORD, anchors, invocations, links, own_words, pages, paths
+from docs.pages import ROOT, WORD, anchors, fault, invocations, links, own_words, pages, paths
 
 PAGES = [pytest.param(page, id=str(page.relative_to(ROOT))) for page in pages() if own_words(page)]
 #: Decisions may speak of commands that are still to come.
@@ -45,20 +42,6 @@ def test_every_word_of_make_exists(page: Path) -> None:
 def test_every_command_exists(page: Path) -> None:
     wrong = [fault(arguments) for arguments in invocations(own_words(page), "frontlist")]
     assert [each for each in wrong if each] == []
-
-
-def fault(arguments: list[str]) -> str | None:
-    """Why the program would not know this command line."""
-    command: Any = typer.main.get_command(frontlist.cli.app)
-    path = "frontlist"
-    while arguments and hasattr(command, "commands") and WORD.fullmatch(arguments[0]):
-        path = f"{path} {arguments[0]}"
-        if arguments[0] not in command.commands:
-            return f"{path}: no such command"
-        command, arguments = command.commands[arguments[0]], arguments[1:]
-    known = {option for parameter in command.params for option in parameter.opts} | {"--help"}
-    unknown = [each for each in arguments if each.startswith("--") and each.partition("=")[0] not in known]
-    return f"{path}: no option {', '.join(unknown)}" if unknown else None
 
 
 def test_an_unknown_command_or_option_would_be_noticed() -> None:

@@ -24,7 +24,8 @@ KIND_OF_TEXT = (FieldKey("variant"), FieldKey("language"))
 async def look(it: runtime.Installation, say: Say, only: Sequence[TitleKey] = ()) -> list[Change]:
     """Of every title with a link, or of `only` these. Titles that are not released have no plan, and no changes."""
     await ready(it)
-    await it.introspect()
+    for name, target in it.targets.items():
+        it.known[name] = await target.capabilities()
     worker = runtime.worker(it, await _active(it))
     found: list[Change] = []
     for consumer in it.plugins.consumers.values():

@@ -33,7 +33,7 @@ async def look(settings: Settings, mapping: FieldMapping | None) -> Looked:
         return Looked([failed(AREA, "address", error)])
     try:
         # Connecting would make the file, and check writes nothing.
-        if db.sqlite and not Path(db.url.database or "").exists():
+        if _is_missing(db):
             return Looked([Check(AREA, "schema", "failed", "the file does not exist", db.name, "frontlist db upgrade")])
         await schema.check(db)
         return await _contents(db, settings, mapping)
@@ -41,6 +41,10 @@ async def look(settings: Settings, mapping: FieldMapping | None) -> Looked:
         return Looked([failed(AREA, "schema", error)])
     finally:
         await db.close()
+
+
+def _is_missing(db: Database) -> bool:
+    return db.sqlite and not Path(db.url.database or "").exists()
 
 
 async def _contents(db: Database, settings: Settings, mapping: FieldMapping | None) -> Looked:

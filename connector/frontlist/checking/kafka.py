@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping
 
 from frontlist.checking.verdict import Check, failed
@@ -20,11 +21,10 @@ async def look(settings: Settings, read: Mapping[str, str]) -> list[Check]:
     except FrontlistError as error:
         return [failed(AREA, "brokers", error)]
     found = [Check(AREA, "brokers", "ok", "answer", settings.kafka.bootstrap)]
-    for name in topics.names:
-        found.append(_topic(settings, name, there.get(name), read.get(name, "")))
-    for name in topics.names:
-        if name in there:
-            found += _configured(name, await topics.configuration(name))
+    found += [_topic(settings, name, there.get(name), read.get(name, "")) for name in topics.names]
+    names = [name for name in topics.names if name in there]
+    for name, stated in zip(names, await asyncio.gather(*map(topics.configuration, names)), strict=True):
+        found += _configured(name, stated)
     return found
 
 

@@ -12,6 +12,8 @@ from frontlist.errors import FrontlistError
 
 Status = Literal["ok", "warning", "failed", "unknown"]
 Standing = Literal["confirmed", "refuted", "unknown"]
+#: What is shorter would strike ordinary words.
+SHORTEST = 6
 #: A broken file is quoted where it breaks, and a key may stand just there.
 _STATED = re.compile(r"(?i)\b((?:key|password|token)\s*[:=]\s*)[^\s,}]+")
 _VARIABLE = re.compile(r"FRONTLIST_\w*(KEY|PASSWORD)$")
@@ -81,6 +83,6 @@ def _clean(each: Any, names: Sequence[str], secrets: Sequence[str]) -> Any:
 
 
 def hidden(text: str, secrets: Sequence[str]) -> str:
-    for secret in secrets:
+    for secret in (each for each in secrets if len(each) >= SHORTEST):
         text = text.replace(secret, "***")
     return _STATED.sub(r"\1***", text)

@@ -7,10 +7,12 @@ database, wrong call); 3 a system did not answer; 130 interrupted.
 from __future__ import annotations
 
 import sys
+from typing import NoReturn
 
 import typer
 
-from frontlist.cli import deciding, looking, running, tenancy
+from frontlist import logs
+from frontlist.cli import checks, deciding, demonstrating, looking, running, sandboxing, tenancy
 from frontlist.cli.terminal import say_error
 from frontlist.errors import ConfigurationError, FrontlistError
 from frontlist.plugins import Plugins
@@ -25,21 +27,38 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for group in (running, looking, deciding, tenancy):
+for group in (running, looking, checks, deciding, tenancy, sandboxing, demonstrating):
     group.add_to(app)
 
 
 def main() -> None:
     """The entry point; every error that a person can meet is one paragraph on stderr."""
+    logs.configure("warning")  # until a command says otherwise: standard output belongs to its answer
     try:
-        for command in Plugins().commands:
-            app.add_typer(command)
-        app(standalone_mode=True)
-    except ConfigurationError as error:
-        say_error(error)
-        sys.exit(REFUSED)
+        _call()
+    except BaseExceptionGroup as group:
+        # Parts that run side by side fail as a group; the first that a person can do something about is said.
+        known = group.subgroup(FrontlistError)
+        if known is None:
+            raise
+        _refuse(_first(known))
     except FrontlistError as error:
-        say_error(error)
-        sys.exit(UNREACHABLE)
+        _refuse(error)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+
+
+def _call() -> None:
+    for command in Plugins().commands:
+        app.add_typer(command)
+    app(standalone_mode=True)
+
+
+def _first(group: BaseExceptionGroup[FrontlistError]) -> FrontlistError:
+    found = group.exceptions[0]
+    return _first(found) if isinstance(found, BaseExceptionGroup) else found
+
+
+def _refuse(error: FrontlistError) -> NoReturn:
+    say_error(error)
+    sys.exit(REFUSED if isinstance(error, ConfigurationError) else UNREACHABLE)

@@ -65,6 +65,7 @@ def mode_accept(proposal: str, config: Config = None) -> None:
 
 async def decide(it: runtime.Installation, kind: str, key: str, body: Any, *, at_once: bool = False) -> None:
     """Publish a decision under a number; `at_once`: it narrows, so it does not wait for intake."""
+    await it.check_topics()  # a broker may make a missing topic by itself, with the wrong partitions
     async with it.db.begin() as c:
         [number] = await it.db.draw(c)
         if at_once:

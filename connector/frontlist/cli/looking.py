@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import sqlalchemy as sa
 import typer
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontlist import runtime
 from frontlist.cli.terminal import AsJson, Config, say_json, table, wait_for
@@ -12,6 +14,9 @@ from frontlist.clock import moment
 from frontlist.plugins import Plugins
 from frontlist.settings import load
 from frontlist.state import captured, findings, processes, settled, work
+
+#: Outcomes that somebody may have to do something about.
+TROUBLES = ("retry", "refused", "dead-lettered", "stopped")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -51,6 +56,11 @@ def status(config: Config = None, as_json: AsJson = False) -> None:
         ("consumer", "outcome", "titles", "due", "oldest due"),
         [(w["consumer"], w["outcome"] or "-", w["titles"], w["due"], w["oldest"] or "") for w in found["work"]],
     )
+    if found["troubles"]:
+        table(
+            ("consumer", "outcome", "titles", "why, and the cure"),
+            [(t["consumer"], t["outcome"], t["titles"], t["detail"]) for t in found["troubles"]],
+        )
     table(("flow/imprint", "mode"), sorted(found["modes"].items()) or [("*/*", "observe (nothing decided yet)")])
     table(("process", "last heartbeat"), [(p["process"], p["heartbeat"]) for p in found["processes"]])
     table(("open findings", "titles"), sorted(found["findings"].items()))
@@ -75,10 +85,25 @@ async def summary(it: runtime.Installation) -> dict[str, Any]:
         return {
             "feeds": feeds,
             "work": rows,
+            "troubles": await _troubles(c),
             "modes": await settled.decisions(c, "mode"),
             "processes": [{"process": p.id, "heartbeat": _at(p.heartbeat_at)} for p in await processes.living(c, now)],
             "findings": kinds,
         }
+
+
+async def _troubles(c: AsyncConnection) -> list[dict[str, Any]]:
+    """What keeps most titles from being applied, in the words of the system that said it."""
+    t, titles = work.work_table.c, sa.func.count()
+    query = (
+        sa.select(t.consumer, t.outcome, t.detail, titles)
+        .where(t.outcome.in_(TROUBLES))
+        .group_by(t.consumer, t.outcome, t.detail)
+        .order_by(titles.desc(), t.detail)
+        .limit(10)
+    )
+    rows = (await c.execute(query)).all()
+    return [{"consumer": r[0], "outcome": r[1], "detail": r[2], "titles": r[3]} for r in rows]
 
 
 def show_findings(

@@ -15,6 +15,8 @@ from frontlist.settings import load
 from frontlist.state import schema
 from frontlist.state.database import Database
 
+#: What `schema.check` says of a database that only waits for this command.
+UPGRADE = "frontlist db upgrade"
 Only = Annotated[
     str,
     typer.Option(help="Parts of this process: capture, intake, work, or consumers by name (these imply work)."),
@@ -36,7 +38,7 @@ def add_to(app: typer.Typer) -> None:
 def run(config: Config = None, only: Only = "") -> None:
     """Run until SIGTERM or Ctrl-C: capture, intake and work."""
     settings = load(config)
-    logs.configure(settings.log.level, settings.log.json_lines)
+    logs.configure(settings.log.level, settings.log.json_lines, settings.secrets())
 
     async def go() -> None:
         stopping = asyncio.Event()
@@ -70,7 +72,7 @@ def chosen(only: str, consumers: set[str]) -> tuple[list[str], list[str] | None]
 def rebuild(config: Config = None) -> None:
     """Restore an empty database from the topics; creates nothing twice."""
     settings = load(config)
-    logs.configure(settings.log.level, settings.log.json_lines)
+    logs.configure(settings.log.level, settings.log.json_lines, settings.secrets())
 
     async def go() -> dict[str, int]:
         async with runtime.opened(settings) as it:
@@ -89,12 +91,22 @@ def db_upgrade(config: Config = None) -> None:
     async def go() -> None:
         db = Database(settings.database, Clock())
         try:
+            await upgradable(db)
             await schema.upgrade(db)
         finally:
             await db.close()
         out.print(f"{db.name} has this version's schema.")
 
     wait_for(go())
+
+
+async def upgradable(db: Database) -> None:
+    """Refuses a database that does not answer, or that a newer version upgraded."""
+    try:
+        await schema.check(db)
+    except ConfigurationError as error:
+        if error.cure != UPGRADE:
+            raise
 
 
 def topics_apply(config: Config = None) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from frontlist.cli.terminal import AsJson, out, say_json, table
+from frontlist.cli.terminal import AsJson, out, say_json
 from frontlist.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -51,7 +54,7 @@ def up(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     sandboxes = parts()
-    try:
+    with explained(sandboxes):
         wanted = sandboxes.Wanted(
             catalogue=tuple(catalogue or ()),
             names=_names(only, sandboxes.NAMES),
@@ -63,10 +66,8 @@ def up(
         )
         with sandboxes.up(wanted) as running:
             say_json(as_plain(running)) if as_json else _say(running, wanted)
-            out.file.flush()
+            sys.stdout.flush()
             stopping.wait()
-    except sandboxes.UnusableError as error:
-        raise ConfigurationError(error.what, where=error.where, cure=error.cure) from None
 
 
 def parts() -> Any:
@@ -78,6 +79,15 @@ def parts() -> Any:
             f"the sandbox's own parts are not installed: {error}", cure="pip install 'frontlist[sandbox]'"
         ) from None
     return found
+
+
+@contextmanager
+def explained(sandboxes: Any) -> Iterator[None]:
+    """What the sandboxes refuse, as an error of this program."""
+    try:
+        yield
+    except sandboxes.UnusableError as error:
+        raise ConfigurationError(error.what, where=error.where, cure=error.cure) from None
 
 
 def as_plain(running: Up) -> dict[str, Any]:
@@ -101,29 +111,29 @@ def _names(only: str, names: tuple[Name, ...]) -> tuple[Name, ...]:
 
 
 def _say(running: Up, wanted: Wanted) -> None:
-    table(
-        ("sandbox", "address", "key", "controls"),
-        [(each.name, each.url, each.key, each.controls) for each in running.served],
-    )
+    for each in running.served:
+        _line(f"{each.name:14} {each.url}")
+        _line(f"{'':14} key {each.key}")
+        _line(f"{'':14} controls under {each.url}/sandbox/, first {each.controls}")
     if "consonance" in wanted.names:
         say_catalogue(running, wanted)
-    out.print("Ctrl-C ends it.")
+    _line("Ctrl-C ends it.")
 
 
 def say_catalogue(running: Up, wanted: Wanted) -> None:
     """What the files gave, and each record that could not be used."""
-    tenant, source = running.tenant, ", ".join(path.name for path in wanted.catalogue) or "the bundled catalogue"
-    if wanted.catalogue and wanted.beside:
-        source = f"the bundled catalogue and {source}"
-    out.print(
-        f"\n{source}: {len(tenant.works)} works, {len(tenant.products)} products, "
-        f"{len(running.rejected)} records rejected, {len(running.noted)} oddities noted and kept",
-        markup=False,
-    )
-    shown = running.rejected[:SHOWN]
-    if shown:
-        places = (f"{each.file}:{each.line}" if each.line else each.file for each in shown)
-        rows = [(place, each.reference or "", each.reason) for place, each in zip(places, shown, strict=True)]
-        table(("rejected", "record", "why"), rows)
-    if len(running.rejected) > SHOWN:
-        out.print(f"... and {len(running.rejected) - SHOWN} more; --json names all", markup=False)
+    tenant, rejected = running.tenant, running.rejected
+    source = ", ".join(path.name for path in wanted.catalogue) or "the bundled one"
+    _line(f"catalogue      {source}")
+    _line(f"{'':14} {len(tenant.works)} works, {len(tenant.products)} products; records rejected: {len(rejected)},")
+    _line(f"{'':14} used with something odd noted: {len(running.noted)}")
+    for each in rejected[:SHOWN]:
+        place = f"{each.file}:{each.line}" if each.line else each.file
+        _line(f"  rejected     {place} {each.reference or '(no reference)'}: {each.reason}")
+    if len(rejected) > SHOWN:
+        _line(f"  ...          and {len(rejected) - SHOWN} more; --json names all")
+
+
+def _line(text: str) -> None:
+    """As it is: nothing in a key, a path or somebody's file is markup, and no line is folded."""
+    out.print(text.rstrip(), markup=False, soft_wrap=True)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 
 from frontlist import runtime
 from frontlist.adopting import reading as values
@@ -126,7 +125,7 @@ def _list(title: str, columns: Sequence[str], found: Sequence[Sequence[object]],
 
 def _plain(rows: Sequence[Sequence[object]]) -> list[list[str]]:
     """Titles and field keys have brackets, which the terminal would take for styles."""
-    return [[escape(str(cell)) for cell in row] for row in rows]
+    return [[str(cell) for cell in row] for row in rows]
 
 
 def link_accept(

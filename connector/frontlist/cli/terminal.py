@@ -11,6 +11,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from frontlist.errors import FrontlistError
@@ -45,5 +46,5 @@ def say_json(value: Any) -> None:
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str | None = None) -> None:
     found = Table(*columns, title=title, title_justify="left", box=None, header_style="bold", pad_edge=False)
     for row in rows:
-        found.add_row(*(str(cell) for cell in row))
+        found.add_row(*(escape(str(cell)) for cell in row))
     out.print(found)

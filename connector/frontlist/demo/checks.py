@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -74,12 +74,25 @@ class EndedError(Exception):
     """What all checks depend on has ended; nothing that follows can hold."""
 
 
+class StoppedError(Exception):
+    """A check failed, and nobody wants to see the rest."""
+
+
 class Book:
-    """The steps so far. `patience`: seconds until a check has failed; `alive` raises EndedError."""
+    """The steps so far. `patience`: seconds until a check has failed; `alive` raises EndedError.
+
+    `fail_fast`: the first check that fails raises StoppedError.
+    """
 
     def __init__(
-        self, screen: Screen | None = None, *, patience: float = 20.0, alive: Callable[[], None] = lambda: None
+        self,
+        screen: Screen | None = None,
+        *,
+        patience: float = 20.0,
+        alive: Callable[[], None] = lambda: None,
+        fail_fast: bool = False,
     ) -> None:
+        self.fail_fast = fail_fast
         self.screen, self.patience, self.alive = screen or Silent(), patience, alive
         self.steps: list[Step] = []
         self.began = time.monotonic()
@@ -106,9 +119,10 @@ class Book:
         """It has to be so all the time."""
         return self._watch(what, look, lambda seen, waited: not seen.ok or waited >= seconds)
 
-    def holds(self, what: str, ok: bool, seen: str = "") -> bool:
+    def holds(self, what: str, seen: Seen | bool, text: str = "") -> bool:
         """It has to be so now."""
-        return self._note(Check(what, ok, 0.0, seen))
+        found = seen if isinstance(seen, Seen) else Seen(seen, text)
+        return self._note(Check(what, found.ok, 0.0, found.text))
 
     def _watch(self, what: str, look: Callable[[], Seen], over: Callable[[Seen, float], bool]) -> bool:
         began = time.monotonic()
@@ -129,13 +143,16 @@ class Book:
     def _note(self, check: Check) -> bool:
         self.steps[-1].checks.append(check)
         self.screen.checked(check)
+        if self.fail_fast and not check.ok:
+            raise StoppedError(check.check)
         return check.ok
 
     def ended(self, why: str) -> None:
         """The story cannot go on."""
         if not self.steps:
             self.step(1, "The demo starts", "everywhere")
-        self._note(Check("the connector runs", False, 0.0, why))
+        with suppress(StoppedError):
+            self._note(Check("the connector runs", False, 0.0, why))
 
     def as_plain(self) -> dict[str, Any]:
         """What `demo.json` says: each flow with its checks, in the order in which they were made."""

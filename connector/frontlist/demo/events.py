@@ -71,6 +71,6 @@ class Listener:
         message = consumer.poll(0.2)
         if message is None or message.error():
             return
-        source = topics.parse(self._prefix, message.topic())
+        source = topics.parse(self._prefix, message.topic() or "")
         if source:
             self._events.append(Event(*source, (message.key() or b"").decode()))

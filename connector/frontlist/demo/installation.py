@@ -23,7 +23,7 @@ from frontlist.contract import Mode
 from frontlist.errors import ConfigurationError
 from frontlist.mapping import default_text
 from frontlist.settings import Settings, load
-from frontlist.state import captured, findings, installation, schema
+from frontlist.state import applied, captured, findings, installation, schema
 from frontlist.state.database import Database, metadata
 
 TENANT = "demo"
@@ -31,6 +31,8 @@ TENANT = "demo"
 QUIET = 2.0
 #: Until a passed-away process's reading of a system is taken over (seconds).
 LEASE = 3.0
+#: Calls a second to either system.
+PACE = 50.0
 #: What is shortened: (what, as shipped, here).
 WAITS = (
     ("a released text stands unchanged for", "10 min", f"{QUIET:g} s"),
@@ -39,7 +41,9 @@ WAITS = (
     ("4ALLPORTAL is asked what changed every", "15 s", "0.5 s"),
     ("a doubtful write is looked at once more after", "15 min", "1 s"),
     ("a system that refused our key is tried again after", "30 s", "1 s"),
+    ("a write that was cut off is taken up again after", "45 s", "5 s"),
     ("another process takes over capture after", "15 s", f"{LEASE:g} s"),
+    ("calls a second to Consonance, to 4ALLPORTAL", "2, 4", f"{PACE:g}, {PACE:g}"),
 )
 _EDITS = (
     ("quiet: 10m", f"quiet: {QUIET:g}s"),
@@ -88,6 +92,7 @@ def configuration(at: Addresses) -> dict[str, Any]:
             "key": at.consonance[1],
             "zone": "Europe/London",
             "poll_interval": 0.5,
+            "calls_per_second": PACE,
             "full_sweep_interval": 2.0,
             "contract_sweep_interval": 2.0,
         },
@@ -96,12 +101,13 @@ def configuration(at: Addresses) -> dict[str, Any]:
             "key": at.fourallportal[1],
             "locales": ["en_GB", "de_DE"],
             "poll_seconds": 0.5,
+            "calls_per_second": PACE,
             "rebuild_pause": 0.2,
             "rebuild_seconds": 0.0,
         },
         "capture": {"lease": LEASE, "retry": 0.5},
         "work": {"idle": 0.2, "retry_first": 0.3},
-        "ensure": {"lease": 10.0, "look_again": 1.0, "pause": 1.0},
+        "ensure": {"lease": 5.0, "look_again": 1.0, "pause": 1.0},
     }
 
 
@@ -197,6 +203,24 @@ class Looking:
             return False
         over = cursor["done"] or not cursor["full"]
         return bool(over and datetime.fromisoformat(cursor["full_began"]) > moment)
+
+    def in_doubt(self, titles: Sequence[str]) -> list[str]:
+        """Writes to these titles that may have happened and that nobody has settled yet."""
+
+        async def go() -> list[str]:
+            row = applied.applied_table.c
+            doubtful = sa.or_(row.doubt_since.is_not(None), row.intent_claim > row.applied_claim)
+            columns = (row.title, row.target, row.kind, row.id, row.intent_at, row.doubt_since)
+            async with self._db.read() as c:
+                found = (await c.execute(sa.select(*columns).where(doubtful, row.title.in_(titles)))).all()
+                now = await self._db.now(c)
+            return [
+                f"{each.title}: {each.target} {each.kind}/{each.id}, "
+                f"{(now - (each.doubt_since or each.intent_at)) / 1_000_000:.0f} s ago"
+                for each in found
+            ]
+
+        return self._runner.run(go())
 
     def findings(self, title: str) -> Sequence[str]:
         """What a person must settle."""

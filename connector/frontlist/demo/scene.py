@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from frontlist.demo.checks import Book, Seen
@@ -23,7 +25,7 @@ CONSONANCE, FOURALLPORTAL = "consonance", "fourallportal"
 
 @dataclass
 class Scene:
-    """The running demo. `tenant`: the catalogue as Consonance's sandbox serves it."""
+    """The running demo. `tenant`: what Consonance's sandbox serves; `by_hand`: the texts that people wrote, by work."""
 
     book: Book
     consonance: Consonance
@@ -32,24 +34,35 @@ class Scene:
     events: Listener
     looking: Looking
     tenant: Tenant
+    by_hand: Mapping[int, Sequence[Record]]
 
     def stirred(self) -> tuple[int, int, int]:
         """Writes into 4ALLPORTAL, writes into Consonance, events: equal means that nothing happened between."""
         return self.portal.writes(), self.consonance.writes(), self.events.count
 
-    def rest(self, what: str = "all has come to rest") -> bool:
-        """Waits until nothing has happened for a while."""
-        last, since = self.stirred(), datetime.now(UTC)
+    def rest(self, *titles: int) -> bool:
+        """Waits until nothing has happened for a while, and no write to these titles is in doubt."""
+        last, since = self.stirred(), monotonic()
 
         def look() -> Seen:
             nonlocal last, since
             now = self.stirred()
             if now != last:
-                last, since = now, datetime.now(UTC)
-            calm = (datetime.now(UTC) - since).total_seconds()
-            return Seen(calm >= CALM, f"still writing: {now}")
+                last, since = now, monotonic()
+            doubtful = self.looking.in_doubt([f"work:{title}" for title in titles])
+            calm = monotonic() - since
+            said = f"calm for {calm:.0f} s; {len(doubtful)} writes in doubt {'; '.join(doubtful[:2])}"
+            return Seen(calm >= CALM and not doubtful, said)
 
-        return self.book.comes(what, look, times=2)
+        return self.book.comes("all has come to rest", look, times=2)
+
+    def killed(self, meanwhile: Callable[[], None]) -> None:
+        """As by `kill -9`; then something happens, and another process starts on the same database."""
+        self.connector.kill()
+        meanwhile()
+        began = datetime.now(UTC)
+        self.connector.restart()
+        self.book.comes("another process has read Consonance", lambda: Seen(self.looking.read_through_since(began)))
 
     def quiet_pass(self) -> None:
         """Both systems are read through once more; nothing is written and no event appears."""
@@ -57,8 +70,8 @@ class Scene:
         self.book.comes("Consonance is read through once more", lambda: Seen(self.looking.read_through_since(began)))
         self.book.stays("and nothing happens", lambda: _same(before, self.stirred()), CALM)
         after = self.stirred()
-        for what, left, right in zip(("writes into 4ALLPORTAL", "writes into Consonance", "events"), before, after):  # noqa: B905  three each
-            self.book.holds(f"0 {what}", left == right, f"{right - left}")
+        for index, what in enumerate(("writes into 4ALLPORTAL", "writes into Consonance", "events")):
+            self.book.holds(f"0 {what}", after[index] == before[index], f"{after[index] - before[index]}")
 
     def one_record_each(self, products: set[int], works: set[int] | None = None) -> Seen:
         """A record for each of the products, no second one, and none for anything else (of these works)."""
@@ -88,6 +101,10 @@ class Scene:
             return Seen(False, f"{len(found)} records of product {product_id}")
         value = cell(found[0], field)
         return Seen(value == wanted, f"{field} = {value!r}")
+
+    def title_of(self, product_id: int) -> object:
+        """The title that the first record of a product holds."""
+        return next((cell(each, "title") for each in self.portal.of_product(product_id)), None)
 
     def title_says(self, work_id: int, field: str, wanted: object) -> Seen:
         found = self.portal.records("title", work_id)

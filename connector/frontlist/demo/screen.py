@@ -28,10 +28,9 @@ class Terminal:
         self.console.print(f"[dim]{self._elapsed()}[/]  {escape(line)}")
 
     def facts(self, rows: Sequence[tuple[str, object]]) -> None:
-        table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+        width = max(len(name) for name, _ in rows)
         for name, value in rows:
-            table.add_row(f"         [dim]{escape(name)}[/]", escape(str(value)))
-        self.console.print(table)
+            self.console.print(f"         [dim]{escape(name.ljust(width))}[/]  {escape(str(value))}", soft_wrap=True)
 
     def step(self, step: Step) -> None:
         self.console.print(f"\n[dim]{self._elapsed()}[/]  [bold]{escape(step.done)}[/]")
@@ -52,12 +51,10 @@ class Terminal:
             self.console.print(f"           [red]seen: {escape(check.seen or 'nothing')}[/]")
 
     def result(self, book: Book) -> None:
-        table = Table("flow", "what was done", "arrives in", "check", "", header_style="bold", show_lines=False)
+        table = Table("flow", "what was done, and where it arrives", "checks", header_style="bold", show_lines=True)
         for step in book.steps:
-            table.add_section()
-            for number, check in enumerate(step.checks):
-                lead = (str(step.flow), escape(step.done), escape(step.arrives)) if not number else ("", "", "")
-                table.add_row(*lead, escape(_result(check)), _mark(check.ok))
+            done = f"{escape(step.done)}\n[dim]-> {escape(step.arrives)}[/]"
+            table.add_row(str(step.flow), done, "\n".join(map(_result, step.checks)))
         self.console.print()
         self.console.print(table)
         self.console.print(_verdict(book))
@@ -67,7 +64,8 @@ class Terminal:
 
 
 def _result(check: Check) -> str:
-    return check.check if check.ok else f"{check.check}\nseen: {check.seen or 'nothing'}"
+    line = f"{_mark(check.ok)} {escape(check.check)}"
+    return line if check.ok else f"{line}\n[red]seen: {escape(check.seen or 'nothing')}[/]"
 
 
 def _mark(ok: bool) -> str:

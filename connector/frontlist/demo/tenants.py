@@ -35,9 +35,9 @@ class Sandbox:
         """Writes that came in and have not been answered yet."""
         return sum(call["status"] is None for call in self.get("/calls", writes="true")["calls"])
 
-    def answered(self, status: int) -> int:
-        """Calls that got this status."""
-        return sum(call["status"] == status for call in self.get("/calls")["calls"])
+    def called(self, operation: str) -> int:
+        """How often a GraphQL operation was asked for."""
+        return len(self.get("/calls", operation=operation)["calls"])
 
     def fault(self, **rule: Any) -> int:
         """A fault on demand; answers its id."""

@@ -101,6 +101,7 @@ class Kafka(Server):
             "message.max.bytes": str(MAX_MESSAGE_BYTES),
             "replica.fetch.max.bytes": str(MAX_MESSAGE_BYTES),
             "group.initial.rebalance.delay.ms": "0",
+            "group.min.session.timeout.ms": "1000",
             # The cleaner's buffer for offsets is 128 MiB as shipped, a quarter of our heap.
             "log.cleaner.enable": "true",
             "log.cleaner.dedupe.buffer.size": str(16 * 1024 * 1024),

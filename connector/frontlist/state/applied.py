@@ -72,7 +72,7 @@ class Applied:
     consumer: str
     title: TitleKey
     intent_claim: int
-    intent_fields: Mapping[str, Json] | None
+    intent_fields: Mapping[FieldKey, Json] | None
     applied_claim: int
     fields: Mapping[FieldKey, Json] | None
     present: bool
@@ -292,10 +292,10 @@ async def doubt(
 async def look_again(
     connection: AsyncConnection, consumer: str, titles: Sequence[TitleKey], now: int
 ) -> dict[TitleKey, int]:
-    """title -> when its next doubtful resource has to be looked at (now, where one is in doubt already)."""
+    """title -> when its next doubtful resource has to be looked at; one without a time of its own, in a minute."""
     c = applied_table.c
     unsettled = sa.or_(c.doubt_since.is_not(None), c.intent_claim > c.applied_claim)
-    at = sa.func.min(sa.case((unsettled, now), else_=c.look_again_at))
+    at = sa.func.min(sa.func.coalesce(c.look_again_at, now + 60_000_000))
     query = (
         sa.select(c.title, at.label("at"))
         .where(c.consumer == consumer, c.title.in_(titles), sa.or_(unsettled, c.look_again_at.is_not(None)))

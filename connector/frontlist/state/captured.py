@@ -253,7 +253,7 @@ async def retitle(connection: AsyncConnection, system: str, title: Callable[[Raw
     return changed
 
 
-async def uncreatable(connection: AsyncConnection, linked: Mapping[str, Json]) -> dict[str, str | None]:
+async def unclaimed(connection: AsyncConnection, linked: Mapping[str, Json]) -> dict[str, str]:
     """4ALLPORTAL module -> why nothing may be created there: it holds objects that no title claims.
 
     `linked`: modules whose link report a person accepted.
@@ -269,6 +269,17 @@ async def uncreatable(connection: AsyncConnection, linked: Mapping[str, Json]) -
         for row in await connection.execute(query)
         if row[0] not in linked
     }
+
+
+async def read_through(connection: AsyncConnection, system: str) -> frozenset[str]:
+    """The feeds of a system that have completed a pass."""
+    found = await feeds(connection, system)
+    return frozenset(name for name, state in found.items() if state.completed_at is not None)
+
+
+async def mirrored(connection: AsyncConnection, system: str, keys: Sequence[RawKey]) -> set[RawKey]:
+    """Those of the objects that the mirror knows, be they there or gone."""
+    return set(await _raws(connection, system, keys))
 
 
 async def keys_of(connection: AsyncConnection, system: str, titles: Sequence[TitleKey]) -> list[RawKey]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -53,13 +53,21 @@ class Stored:
     siblings: Mapping[str, int] | None = None
 
 
-async def store(db: Database, connection: AsyncConnection, documents: Sequence[Stored]) -> list[DocumentKeyed]:
+@dataclass(frozen=True)
+class Newer:
+    """A document that was stored; `first`: nothing was known of it before."""
+
+    key: DocumentKey
+    title: TitleKey
+    first: bool
+
+
+async def store(db: Database, connection: AsyncConnection, documents: Sequence[Stored]) -> list[Newer]:
     """Keep the newer ones; answers what was newer. The last readable body outlives an unreadable revision."""
     newest: dict[tuple[str, str, str], Stored] = {}
-    for each in documents:
+    for each in sorted(documents, key=lambda one: one.revision):
         key = (each.system, each.aspect, each.title)
-        if key not in newest or newest[key].revision < each.revision:
-            newest[key] = each
+        newest[key] = _with_last_readable(each, newest.get(key))
     rows = [
         {
             "system": each.system,
@@ -85,6 +93,7 @@ async def store(db: Database, connection: AsyncConnection, documents: Sequence[S
         old = kept.get((str(row["system"]), str(row["aspect"]), str(row["title"])))
         if old is not None and old.body is not None:
             row["body"], row["last_readable"] = old.body, old.last_readable or old.revision
+    known = await _keys(connection, {TitleKey(str(row["title"])) for row in rows})
     stored = await db.upsert(
         connection,
         document_table,
@@ -92,13 +101,27 @@ async def store(db: Database, connection: AsyncConnection, documents: Sequence[S
         where=lambda old, new: old.revision < new.revision,
         returning=(c.system, c.aspect, c.title),
     )
-    return [DocumentKeyed(DocumentKey(row.system, row.aspect), TitleKey(row.title)) for row in stored]
+    return [
+        Newer(
+            DocumentKey(row.system, row.aspect),
+            TitleKey(row.title),
+            first=(row.system, row.aspect, row.title) not in known,
+        )
+        for row in stored
+    ]
 
 
-@dataclass(frozen=True)
-class DocumentKeyed:
-    key: DocumentKey
-    title: TitleKey
+def _with_last_readable(each: Stored, before: Stored | None) -> Stored:
+    """A record that could not even be decoded has no last readable statement of its own."""
+    if before is None or before.body is None or each.state != "unreadable" or each.body is not None:
+        return each
+    return replace(each, body=before.body, last_readable=before.last_readable or before.revision)
+
+
+async def _keys(connection: AsyncConnection, names: set[TitleKey]) -> set[tuple[str, str, str]]:
+    c = document_table.c
+    query = sa.select(c.system, c.aspect, c.title).where(c.title.in_(names))
+    return {(row.system, row.aspect, row.title) for row in await connection.execute(query)}
 
 
 async def documents_of(

@@ -102,7 +102,9 @@ def tenant() -> Tenant:
 async def consonance(tenant: Tenant) -> AsyncIterator[Consonance]:
     app = server.app(tenant, key=KEY, page_size=2, today=TODAY)
     with serving.serve(app) as running:
-        settings = ConsonanceSettings(url=running.url, key=SecretStr(KEY), zone="Europe/London", timeout=5)
+        settings = ConsonanceSettings(
+            url=running.url, key=SecretStr(KEY), zone="Europe/London", timeout=5, calls_per_second=1000
+        )
         client = Client.connect(settings)
         yield Consonance(
             tenant, app.state.toggles, settings, client, ConsonanceSource(client, settings), ConsonanceTarget(client)

@@ -45,7 +45,9 @@ async def told() -> AsyncIterator[tuple[Told, Client]]:
     server = Told()
     with serving.serve(Starlette(routes=[Route("/graphql", server.__call__, methods=["POST"])])) as running:
         client = Client.connect(
-            ConsonanceSettings(url=running.url, key=SecretStr("k"), zone="Europe/London", timeout=5)
+            ConsonanceSettings(
+                url=running.url, key=SecretStr("k"), zone="Europe/London", timeout=5, calls_per_second=1000
+            )
         )
         yield server, client
         await client.close()

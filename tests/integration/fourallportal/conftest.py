@@ -86,6 +86,7 @@ def settings(sandbox: Sandbox) -> FourallportalSettings:
             "key": server.KEY,
             "locales": ["en_GB", "de_DE"],
             "timeout": 5,
+            "calls_per_second": 1000,
             "rebuild_pause": 0,
             "rebuild_seconds": 0,
         }

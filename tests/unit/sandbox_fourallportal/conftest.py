@@ -6,18 +6,19 @@ from typing import Any
 
 import pytest
 
-from frontlist_sandbox import fourallportal, serving
+from frontlist_sandbox import serving
+from frontlist_sandbox.fourallportal import server as dam
 from unit.sandbox_fourallportal.tenant import Tenant
 
 
 @pytest.fixture
 def serve() -> Iterator[Callable[..., Tenant]]:
-    """Start a tenant with options of `fourallportal.app`."""
+    """Start a tenant with options of `server.app`."""
     with ExitStack() as stack:
 
         def start(**options: Any) -> Tenant:
-            url = stack.enter_context(serving.serve(fourallportal.app(**options))).url
-            tenant = Tenant(url, options.get("key", fourallportal.KEY))
+            url = stack.enter_context(serving.serve(dam.app(**options))).url
+            tenant = Tenant(url, options.get("key", dam.KEY))
             stack.callback(tenant.close)
             return tenant
 
@@ -27,7 +28,7 @@ def serve() -> Iterator[Callable[..., Tenant]]:
 @pytest.fixture(scope="session")
 def shared_tenant() -> Iterator[Tenant]:
     """Starting and stopping a server takes 0.2 s, resetting one takes 10 ms."""
-    with serving.serve(fourallportal.app()) as server:
+    with serving.serve(dam.app()) as server:
         tenant = Tenant(server.url)
         yield tenant
         tenant.close()

@@ -4,13 +4,13 @@ from typing import Any
 
 import httpx
 
-from frontlist_sandbox import fourallportal
+from frontlist_sandbox.fourallportal import server
 
 
 class Tenant:
     """A client of one sandbox: `api` carries the key, `sandbox` needs none."""
 
-    def __init__(self, url: str, key: str = fourallportal.KEY) -> None:
+    def __init__(self, url: str, key: str = server.KEY) -> None:
         self.url = url
         self.api = httpx.Client(base_url=f"{url}/api", headers={"Authorization": f"Bearer {key}"})
         self.sandbox = httpx.Client(base_url=f"{url}/sandbox")

@@ -61,15 +61,15 @@ class Client:
 
     @classmethod
     def connect(cls, settings: ConsonanceSettings) -> Client:
-        key = {"Authorization": f"Bearer {settings.secret()}"}
         return cls(
             Api(
                 "consonance",
                 settings.url,
-                key,
+                lambda: {"Authorization": f"Bearer {settings.secret()}"},
                 timeout=settings.timeout,
                 connect_timeout=settings.connect_timeout,
                 connections=settings.connections,
+                calls_per_second=settings.calls_per_second,
             )
         )
 

@@ -53,10 +53,21 @@ class RestV4:
 
     @classmethod
     def connect(cls, settings: ConsonanceSettings) -> RestV4:
-        key = settings.secret()
-        spelled = f'"{key}"' if settings.rest_token == "quoted" else key  # noqa: S105 (a spelling, not a secret)
-        headers = {"Authorization": f"Token token={spelled}"}
-        return cls(Api("consonance", settings.url, headers, timeout=settings.timeout, connections=settings.connections))
+        def headers() -> dict[str, str]:
+            key = settings.secret()
+            spelled = f'"{key}"' if settings.rest_token == "quoted" else key  # noqa: S105 (a spelling, not a secret)
+            return {"Authorization": f"Token token={spelled}"}
+
+        return cls(
+            Api(
+                "consonance",
+                settings.url,
+                headers,
+                timeout=settings.timeout,
+                connections=settings.connections,
+                calls_per_second=settings.calls_per_second,
+            )
+        )
 
     async def close(self) -> None:
         await self.api.close()

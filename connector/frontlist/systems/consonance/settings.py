@@ -19,12 +19,15 @@ class ConsonanceSettings(BaseModel):
 
     url: str = Field(description="where you normally connect, e.g. https://web.consonance.app")
     key: SecretStr | None = Field(default=None, description="API key; give this or key_file")
-    key_file: Path | None = Field(default=None, description="file that holds the API key, read at start")
+    key_file: Path | None = Field(
+        default=None, description="file that holds the API key, read again when the key is refused"
+    )
     key_expires: date | None = Field(default=None, description="last day of the key, where it has one: check warns")
     zone: str = Field(description="the publisher's time zone, e.g. Europe/London: dates of Consonance are days there")
     timeout: float = Field(default=30.0, gt=0, description="for an answer (seconds)")
     connect_timeout: float = Field(default=10.0, gt=0, description="for a connection (seconds)")
     connections: int = Field(default=4, ge=1, description="open at a time")
+    calls_per_second: float = Field(default=2.0, gt=0, description="at most, of one process, reads included")
     poll_interval: float = Field(default=60.0, gt=0, description="between questions for what changed (seconds)")
     full_sweep_interval: float = Field(
         default=24 * 3600.0, gt=0, description="between passes over all works: deletions are not reported (seconds)"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
@@ -38,6 +39,7 @@ def field_key(field: str, where: Dimensions = ()) -> FieldKey:
     return FieldKey(f"{_escape(field)}[{inside}]")
 
 
+@lru_cache(maxsize=4096)  # keys come from the mapping: few, and asked for field by field
 def parse_key(key: str) -> tuple[str, Dimensions]:
     """Field and dimensions of a key in any order; ValueError where it is none."""
     field, bracket, rest = key.partition("[")

@@ -20,12 +20,13 @@ class FourallportalSettings(BaseModel):
 
     url: str = Field(description="address of the tenant without /api, e.g. https://sample.4allportal.com")
     key: SecretStr | None = Field(None, description="API key; prefer key_file")
-    key_file: Path | None = Field(None, description="file that holds the API key")
+    key_file: Path | None = Field(None, description="file that holds the API key, read again when the key is refused")
     key_expires: date | None = Field(None, description="last day of the key, which no API tells: check warns")
     locales: tuple[str, ...] = Field(min_length=1, description="the tenant's values of the dimension locale")
     timeout: float = Field(60.0, gt=0, description="seconds until an answer must be complete")
     connect_timeout: float = Field(10.0, gt=0, description="seconds until a connection must stand")
     connections: int = Field(8, gt=0, description="connections kept open at most")
+    calls_per_second: float = Field(4.0, gt=0, description="calls a second at most, of one process, reads included")
     concurrency: int = Field(4, gt=0, description="single objects read at the same time")
     poll_seconds: float = Field(15.0, gt=0, description="seconds between two questions to a drained event feed")
     rebuild_pause: float = Field(10.0, ge=0, description="seconds between two questions while a feed is being rebuilt")
@@ -53,9 +54,9 @@ class FourallportalSettings(BaseModel):
         assert self.key_file is not None
         try:
             key = self.key_file.read_text(encoding="utf-8").strip()
-        except OSError as error:
+        except (OSError, UnicodeDecodeError) as error:
             raise ConfigurationError(
-                f"the API key cannot be read: {error.strerror}",
+                f"the API key cannot be read: {getattr(error, 'strerror', None) or 'it is no text in UTF-8'}",
                 where=f"fourallportal.key_file {self.key_file}",
                 cure="mount the secret there or change the path",
             ) from error
@@ -72,8 +73,9 @@ class FourallportalSettings(BaseModel):
         return Api(
             SYSTEM,
             self.url,
-            {"Authorization": f"Bearer {self.api_key()}"},
+            lambda: {"Authorization": f"Bearer {self.api_key()}"},
             timeout=self.timeout,
             connect_timeout=self.connect_timeout,
             connections=self.connections,
+            calls_per_second=self.calls_per_second,
         )

@@ -1,0 +1,1 @@
+"""Which titles the newsletter may announce, and from when."""

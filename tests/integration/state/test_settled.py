@@ -1,0 +1,73 @@
+"""Links and decisions: the higher number wins, on both databases."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from frontlist.contract import Resource, TitleKey
+from frontlist.state import settled
+from frontlist.state.database import Database
+from frontlist.state.settled import Decision, Link
+
+TITLE, OTHER = TitleKey("work:1"), TitleKey("work:2")
+PRODUCT = Resource("fourallportal", "product", "91")
+
+
+def link(number: int, id_: str | None = "a", title: TitleKey = TITLE) -> Link:
+    return Link("fourallportal", "product", "91", id_, title, number)
+
+
+async def save(db: Database, *links: Link) -> list[TitleKey]:
+    async with db.begin() as c:
+        return await settled.save_links(db, c, links)
+
+
+async def decide(db: Database, *decisions: Decision) -> list[Decision]:
+    async with db.begin() as c:
+        return await settled.save_decisions(db, c, decisions)
+
+
+@given(batches=st.lists(st.lists(st.integers(1, 9), min_size=1, max_size=4), min_size=1, max_size=5))
+@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_the_higher_number_wins_in_whatever_order_they_come(db: Database, batches: list[list[int]]) -> None:
+    async with db.begin() as c:
+        await c.execute(sa.delete(settled.decision_table))
+    highest = 0
+    for batch in batches:
+        took = await decide(db, *(Decision("mode", "*/*", f"m{number}", number) for number in batch))
+        assert [each.number for each in took] == ([max(batch)] if max(batch) > highest else [])
+        highest = max(highest, *batch)
+        async with db.read() as c:
+            assert await settled.decision(c, "mode", "*/*") == f"m{highest}"
+
+
+async def test_a_link_that_changed_names_its_title_and_an_older_one_does_not(db: Database) -> None:
+    assert await save(db, link(5)) == [TITLE]
+    assert await save(db, link(4, "b")) == []
+    async with db.read() as c:
+        assert await settled.links_of(c, [TITLE]) == {TITLE: {PRODUCT: "a"}}
+
+
+async def test_a_link_that_was_taken_back_is_not_there(db: Database) -> None:
+    await save(db, link(5))
+    await save(db, link(6, None))
+    async with db.read() as c:
+        assert await settled.links_of(c, [TITLE]) == {TITLE: {}}
+        assert await settled.titles_by_object(c, "fourallportal") == {}
+        assert await settled.newest_link(c, "fourallportal") == 6
+
+
+async def test_a_decision_that_was_taken_back_is_not_there(db: Database) -> None:
+    await decide(db, Decision("waiver", "x", {"by": "me"}, 1))
+    await decide(db, Decision("waiver", "x", None, 2))
+    async with db.read() as c:
+        assert await settled.decisions(c, "waiver") == {}
+
+
+async def test_notes_are_of_one_consumer_and_one_title(db: Database) -> None:
+    await decide(db, Decision("note", settled.note_key("metadata", TITLE), {"held": "2025"}, 1))
+    async with db.read() as c:
+        assert await settled.notes_of(c, "metadata", [TITLE, OTHER]) == {TITLE: {"held": "2025"}, OTHER: {}}
+        assert await settled.notes_of(c, "rights", [TITLE]) == {TITLE: {}}
