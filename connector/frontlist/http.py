@@ -1,7 +1,7 @@
 """All HTTP goes through here: time-outs, limits, pace, the key's host, and errors by what happens next.
 
-httpx over aiohttp's transport. That transport reports "refused" and "sent, then closed" alike, so a failed call
-that could change something is always in doubt (`maybe_done`).
+httpx over aiohttp's transport. That transport reports "refused" and "sent, then closed" alike, so we watch ourselves
+whether a connection was in hand: a failed call that could change something is in doubt (`maybe_done`) from then on.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import contextlib
 import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextvars import ContextVar
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from types import SimpleNamespace
@@ -28,7 +29,17 @@ EXCERPT = 300
 LONGEST_WAIT = 86_400.0
 #: Gives the headers that carry the key, anew after each 401.
 Key = Callable[[], Mapping[str, str]]
-_deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
+
+
+@dataclass
+class _Call:
+    """One call on its way; `deadline` on the event loop's clock, `connected`: bytes may have left."""
+
+    deadline: float | None
+    connected: bool = False
+
+
+_call: ContextVar[_Call | None] = ContextVar("call", default=None)
 
 
 class TooLateError(Exception):
@@ -37,9 +48,12 @@ class TooLateError(Exception):
 
 async def _in_time(_session: aiohttp.ClientSession, _context: SimpleNamespace, _params: object) -> None:
     """Looked at with the connection in hand: a check at the start alone let stale writes through."""
-    deadline = _deadline.get()
-    if deadline is not None and asyncio.get_running_loop().time() >= deadline:
+    call = _call.get()
+    if call is None:
+        return
+    if call.deadline is not None and asyncio.get_running_loop().time() >= call.deadline:
         raise TooLateError
+    call.connected = True
 
 
 def _session(connections: int, timeout: aiohttp.ClientTimeout) -> aiohttp.ClientSession:
@@ -157,23 +171,24 @@ class Api:
         if not await self._pace.wait(deadline):
             raise Retry("the lease ran out before the request was sent", where=where)
         remaining = self.timeout if deadline is None else deadline - asyncio.get_running_loop().time()
-        token = _deadline.set(deadline)
+        call = _Call(deadline)
+        token = _call.set(call)
         try:
             async with asyncio.timeout(min(remaining, self.timeout)):
                 return await self._client.request(method, self.base_url + path, **body)
         except TooLateError:
             raise Retry("the lease ran out before the request was sent", where=where) from None
         except TimeoutError:
-            raise Retry("no answer in time", where=where, maybe_done=changes) from None
+            raise Retry("no answer in time", where=where, maybe_done=changes and call.connected) from None
         except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
             raise Retry(
                 f"the connection failed: {_plain(error)}",
                 where=where,
-                maybe_done=changes,
+                maybe_done=changes and call.connected,
                 cure=f"check that {self.base_url} is reachable from here",
             ) from error
         finally:
-            _deadline.reset(token)
+            _call.reset(token)
 
     @contextlib.asynccontextmanager
     async def stream(self, path: str) -> AsyncIterator[httpx.Response]:

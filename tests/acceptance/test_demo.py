@@ -87,7 +87,9 @@ def within(seconds: float, true: Callable[[], bool]) -> None:
 
 
 def descendants(pid: int) -> dict[int, str]:
-    rows = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,stat=,args="], capture_output=True, text=True, check=True)
+    rows = subprocess.run(
+        ["ps", "-A", "-ww", "-o", "pid=,ppid=,stat=,args="], capture_output=True, text=True, check=True
+    )
     found: dict[int, str] = {}
     parents = {pid}
     table = [line.split(None, 3) for line in rows.stdout.splitlines()]
@@ -100,7 +102,7 @@ def descendants(pid: int) -> dict[int, str]:
 
 def alive(pids: dict[int, str]) -> list[str]:
     """Those that still run, told from others that got their number meanwhile by their command."""
-    listed = subprocess.run(["ps", "-A", "-o", "pid=,args="], capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run(["ps", "-A", "-ww", "-o", "pid=,args="], capture_output=True, text=True, check=True).stdout
     now = dict(line.split(None, 1) for line in listed.splitlines() if len(line.split(None, 1)) == 2)
     return [command for pid, command in pids.items() if now.get(str(pid), "").strip() == command.strip()]
 

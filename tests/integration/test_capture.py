@@ -19,7 +19,7 @@ from frontlist.clock import Clock
 from frontlist.contract import Resource, TitleKey
 from frontlist.errors import ConfigurationError, Retry
 from frontlist.kafka import MAX_BYTES, KafkaSettings, Topics
-from frontlist.source import Page, Raw, RawKey, Statement
+from frontlist.source import Feed, Page, Raw, RawKey, Statement
 from frontlist.state import captured, schema
 from frontlist.state.database import Database
 from frontlist.step import Step
@@ -44,11 +44,11 @@ class Shelf:
 
     name = SYSTEM
     version = "1"
-    aspects = ASPECTS
+    aspects: tuple[str, ...] = ASPECTS
+    feeds: Sequence[Feed] = ()
 
-    @property
-    def feeds(self) -> Sequence[Any]:
-        return (Listing(self), Contracts(self))
+    def __post_init__(self) -> None:
+        self.feeds = (Listing(self), Contracts(self))
 
     async def fetch(self, keys: Sequence[RawKey]) -> Sequence[Raw]:
         self.fetched += keys

@@ -112,7 +112,11 @@ class Connector:
     def stop(self) -> None:
         if not self._ended.done():
             self._loop.call_soon_threadsafe(self._stopping.set)
-        self._ended.result(30)
+        try:
+            self._ended.result(20)
+        except TimeoutError:
+            where = [f"{each.get_name()}: {each.get_stack(limit=1)}" for each in asyncio.all_tasks(self._loop)]
+            raise AssertionError(f"the connector does not stop: {where}") from None
 
 
 #: What says that something is still on its way.
@@ -491,8 +495,8 @@ class Editing(RuleBasedStateMachine):
         for work_id, before in self.by_hand.items():
             now = [each for each in self.tenant.works[work_id].marketing_texts if not is_ours(each)]
             assert now == before, f"texts that people wrote for {work_id} changed"
-        for id_, before in self.foreign.items():
-            assert self._visible(before["module"]).get(id_) == before, "somebody's own object changed"
+        for id_, made in self.foreign.items():
+            assert self._visible(made["module"]).get(id_) == made, "somebody's own object changed"
 
     # --- looking ---------------------------------------------------------------------------------------------------
 

@@ -123,6 +123,13 @@ async def test_a_server_error_or_a_reset_after_the_request_was_read_leaves_a_wri
     assert error.maybe_done is maybe_done
 
 
+async def test_a_write_whose_connection_never_stood_is_surely_not_done() -> None:
+    async with Api("x", "http://127.0.0.1:9", {}) as api:
+        with pytest.raises(Retry) as raised:
+            await api.call("PATCH", "/objects", json=[])
+    assert not raised.value.maybe_done
+
+
 async def test_a_refused_connection_names_the_address_as_its_cure() -> None:
     async with serving(always(None)) as server:
         url = server.url

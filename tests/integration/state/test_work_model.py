@@ -98,8 +98,8 @@ class Driver:
 
     async def _claim(self, process: str, limit: int) -> None:
         async with self.db.begin() as c:
-            for each in self.model.alive | {process}:
-                await processes.beat(self.db, c, each, "work")
+            for living in self.model.alive | {process}:
+                await processes.beat(self.db, c, living, "work")
             self.model.alive.add(process)
             wanted, now = self.model.claimable()[:limit], await self.db.now(c)
             await self._shift(c, now)
