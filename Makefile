@@ -21,7 +21,7 @@ demo: .venv/.ready ## the whole product on real Kafka, until Ctrl-C (ONCE=1: unt
 	@$(BIN)/frontlist demo $(if $(ONCE),--once)
 
 test: .venv/.ready lint types ## everything there is: lint, types, and all tests on real Kafka and PostgreSQL
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
 
 lint: .venv/.ready ## ruff
 	$(BIN)/ruff check .

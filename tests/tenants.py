@@ -12,7 +12,8 @@ from typing import Any
 
 import httpx
 
-from frontlist import outbox, runtime
+from frontlist import runtime
+from frontlist.cli.deciding import decide
 from frontlist.clock import Clock
 from frontlist.mapping import default_text
 from frontlist.settings import Settings
@@ -25,7 +26,6 @@ from frontlist_sandbox.consonance.model import Tenant
 from frontlist_sandbox.consonance.server import app as consonance_app
 from frontlist_sandbox.fourallportal.server import KEY as DAM_KEY
 from frontlist_sandbox.fourallportal.server import app as fourallportal_app
-from frontlist_schemas.topics import decisions
 
 KEY = "0123456789abcdef0123456789abcdef"
 
@@ -146,12 +146,10 @@ async def prepared(found: Settings, *, mode: str | None = "apply", clock: Clock 
     it = runtime.Installation(found, clock=clock)
     try:
         await it.topics.apply()
+        if mode:
+            await decide(it, "mode", "*/*", mode)
     finally:
         await it.close()
-    if mode:
-        number = (clock or Clock()).now_us()
-        record = (decisions(found.kafka.prefix), "mode/*/*", {"body": mode, "number": number})
-        await outbox.publish(found.kafka, [record])
     yield
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
-from aiokafka.errors import KafkaError, ProducerFenced
+from aiokafka.errors import IllegalOperation, KafkaError, ProducerFenced
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -101,7 +101,7 @@ class Capture:
                 async with self._lease(stopping) as lease:
                     if lease is not None:
                         await self._work(lease, stopping)
-            except (LeaseLostError, ProducerFenced):
+            except (LeaseLostError, ProducerFenced, IllegalOperation):  # the last: fenced between two sends
                 log.warning("capture: another process took over", system=self.system)
             except ConfigurationError:
                 raise
@@ -152,7 +152,7 @@ class Capture:
         )
         try:
             await producer.start()  # fences the capturer before us
-            await _first_of(self._keep(lease), self._cycles(producer, lease, stopping))
+            await _first_of(self._keep(lease), self._cycles(producer, lease, stopping), _set(stopping))
         finally:
             with contextlib.suppress(KafkaError):
                 await producer.stop()
@@ -187,6 +187,8 @@ class Capture:
                 async with self.db.begin() as c:
                     await captured.fail_feed(self.db, c, self.system, feed.name, str(error))
                 return
+            if page.raws or page.gone:
+                log.info("capture: read", system=self.system, feed=feed.name, objects=len(page.raws))
             await self._publish_all(producer, lease)
             if page.exhausted or page.again_in is not None:
                 pause = feed.every if page.again_in is None else page.again_in
@@ -307,6 +309,7 @@ class Capture:
             await self.step("published")
             await self._confirm(lease, marks, drafts, ends)
             await self.step("confirmed")
+            log.info("capture: published", system=self.system, titles=len(marks), documents=len(drafts))
         return len(marks) == self.settings.titles_at_once
 
     async def _reserve(self, c: AsyncConnection, titles: Sequence[TitleKey]) -> list[Draft]:
@@ -452,6 +455,11 @@ class Capture:
         if surprise:
             # Our mirror is older than what we published (a restored backup): read first, then assemble.
             await captured.mark(self.db, c, self.system, [draft.title], read_again=True)
+
+
+async def _set(event: asyncio.Event) -> None:
+    """A pass of thousands of works never holds up the end: what was not finished is begun again."""
+    await event.wait()
 
 
 def _print(envelope: Envelope) -> str:

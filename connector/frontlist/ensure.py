@@ -91,6 +91,7 @@ class _Job:
     read_at: int = 0
     progress: dict[str, Json] = field(default_factory=dict)
     refused: dict[str, Json] = field(default_factory=dict)
+    drifted: tuple[FieldKey, ...] = ()
     differs: tuple[FieldKey, ...] = ()
     steps: Sequence[Step] = ()
     intended: bool = False
@@ -101,6 +102,24 @@ class _Job:
     @property
     def fields(self) -> Mapping[FieldKey, Json] | None:
         return self.desired.fields if isinstance(self.desired, Ensure) else None
+
+
+@dataclass
+class _Holding:
+    """Leases in hand since `began` (the event loop's clock), for `seconds`."""
+
+    leases: dict[str, processes.Lease]
+    began: float
+    seconds: float
+
+    @property
+    def deadline(self) -> float:
+        """Nothing is sent after it: a margin before anybody else may have the lease."""
+        return self.began + self.seconds * 0.8
+
+    @property
+    def old(self) -> bool:
+        return asyncio.get_running_loop().time() > self.began + self.seconds / 4
 
 
 class Delivery:
@@ -125,6 +144,7 @@ class Delivery:
         self.db, self.targets, self.process, self.clock = db, targets, process, clock
         self.settings, self.journal, self.step = settings or EnsureSettings(), journal, step
         self.backfill = backfill
+        self.stopping: asyncio.Event | None = None
         self.stale_writes = 0
         self._paused: dict[str, float] = {}
 
@@ -149,6 +169,9 @@ class Delivery:
         # Each slice under its own leases: what waits for its turn does not hold titles.
         size = max(target.batch, self.settings.calls_at_once)
         for start in range(0, len(jobs), size):
+            if self.stopping is not None and self.stopping.is_set():
+                _all(jobs[start:], Result("busy", "the process is stopping", after=0.0))
+                break
             await self._deliver(name, target, jobs[start : start + size])
         answers = iter(jobs)
         return [done if done is not None else _result(next(answers)) for done in out]
@@ -189,21 +212,40 @@ class Delivery:
             _all(jobs, Result("retry", f"{name} is paused", after=paused))
             return
         wanted = [lease for job in jobs for lease in _leases(job.order)]
-        async with self.db.begin() as c:
-            holder = self.clock.new_id()
-            leases = await processes.acquire(self.db, c, wanted, holder, self.settings.lease)
-        deadline = asyncio.get_running_loop().time() + self.settings.lease * 0.8
+        holding = await self._hold(wanted)
         try:
             for job in jobs:
-                if not all(lease in leases for lease in _leases(job.order)):
+                if not all(lease in holding.leases for lease in _leases(job.order)):
                     job.result = Result("busy", "another worker holds the title or the resource", after=0.2)
             await self._read(name, target, _open(jobs))
-            await self._intend(_open(jobs), list(leases.values()))
-            await self._write(name, target, _open(jobs), deadline)
+            await self._renew(holding, jobs)
+            await self._intend(_open(jobs), list(holding.leases.values()))
+            await self._write(name, target, _open(jobs), holding)
             await self._remember(jobs)
         finally:
             async with self.db.begin() as c:
-                await processes.give_back(c, list(leases.values()))
+                await processes.give_back(c, list(holding.leases.values()))
+
+    async def _hold(self, names: Sequence[str]) -> _Holding:
+        async with self.db.begin() as c:
+            leases = await processes.acquire(self.db, c, names, self.clock.new_id(), self.settings.lease)
+        return _Holding(leases, asyncio.get_running_loop().time(), self.settings.lease)
+
+    async def _renew(self, holding: _Holding, jobs: Sequence[_Job]) -> None:
+        """Calls wait for their turn: what still holds its leases gets their full time again before it goes on."""
+        if not holding.old:
+            return
+        began = asyncio.get_running_loop().time()
+        async with self.db.begin() as c:
+            for lease in sorted(holding.leases.values(), key=lambda each: each.name):
+                kept = await processes.extend(self.db, c, lease, self.settings.lease)
+                if kept is None:
+                    del holding.leases[lease.name]
+        holding.began = began
+        for job in _open(jobs):
+            if not all(lease in holding.leases for lease in _leases(job.order)):
+                job.doubtful = job.wrote
+                job.result = Result("busy", "the lease was lost while calls waited", after=0.2)
 
     async def _read(self, name: str, target: Target, jobs: Sequence[_Job]) -> None:
         if not jobs:
@@ -246,6 +288,7 @@ class Delivery:
             for key, value in (job.fields or {}).items()
             if key not in have or not target.same(order.resource, key, value, have[key])
         )
+        job.drifted = _drifted(target, order, have)
         job.steps = target.steps(job.desired, actual, job.progress)
         first = job.steps[0].name if job.steps else None
         asked = order.applied.progress.get("asked", {}) if order.applied else {}
@@ -293,16 +336,18 @@ class Delivery:
 
     # --- calls -----------------------------------------------------------------------------------------------------
 
-    async def _write(self, name: str, target: Target, jobs: Sequence[_Job], deadline: float) -> None:
+    async def _write(self, name: str, target: Target, jobs: Sequence[_Job], holding: _Holding) -> None:
         """Round after round the first step of each, in arrays, until no steps are left."""
         gate = asyncio.Semaphore(self.settings.calls_at_once)
 
         async def call(chunk: Sequence[_Job]) -> None:
             async with gate:
-                await self._call(name, target, chunk, deadline)
+                await self._call(name, target, chunk, holding.deadline)
 
         going = [job for job in jobs if job.steps and job.result is None]
         while going:
+            await self._renew(holding, going)
+            going = _open(going)
             chunks = [going[i : i + target.batch] for i in range(0, len(going), target.batch)]
             async with asyncio.TaskGroup() as group:
                 for chunk in chunks:
@@ -442,7 +487,7 @@ class Delivery:
             claim,
             job.fields,
             isinstance(job.desired, Ensure),
-            {"of": _print(job.desired), "steps": job.progress},
+            {},  # all steps are done: what differs later is a new beginning
             job.refused,
             None,
             look,
@@ -450,11 +495,13 @@ class Delivery:
         )
 
     def _settled(self, job: _Job) -> Result:
+        drift = tuple(_drift(job, key) for key in job.drifted)
         if job.refused:
-            return replace(_parked_result(job.order, job.refused), changed=job.differs if job.wrote else ())
+            parked = _parked_result(job.order, job.refused)
+            return replace(parked, changed=job.differs if job.wrote else (), findings=(*parked.findings, *drift))
         if not job.wrote:
-            return Result("unchanged")
-        return Result("applied", changed=job.differs, created=job.actual is None)
+            return Result("unchanged", findings=drift)
+        return Result("applied", changed=job.differs, created=job.actual is None, findings=drift)
 
 
 def _as_before(job: _Job) -> applied.Outcome:
@@ -566,6 +613,28 @@ def _parked_result(order: Order, parked: Mapping[str, Json]) -> Result:
         for key, why in parked.items()
     )
     return Result("refused", "; ".join(sorted(parked)), findings=found)
+
+
+def _drifted(target: Target, order: Order, have: Mapping[FieldKey, Json]) -> tuple[FieldKey, ...]:
+    """Fields of ours that hold something else than what we wrote, though nothing of ours is in doubt."""
+    if order.applied is None or order.applied.fields is None or order.applied.doubt_since is not None:
+        return ()
+    if order.applied.intent_claim > order.applied.applied_claim:
+        return ()
+    ours = order.applied.fields
+    return tuple(key for key in ours if key in have and not target.same(order.resource, key, ours[key], have[key]))
+
+
+def _drift(job: _Job, key: FieldKey) -> Finding:
+    resource = job.order.resource
+    return Finding(
+        key=f"drift/{resource}/{key}",
+        kind="drift",
+        message=f"somebody changed {key} of {resource}, which is ours; it was set back",
+        cure="change it at its source; the value that was there is a before-image (frontlist explain)",
+        where=f"{resource} {key}",
+        severity="low",
+    )
 
 
 def _removed(order: Order) -> Finding:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaProducer
@@ -15,7 +14,6 @@ from frontlist.kafka import MAX_BYTES, KafkaSettings, unreachable
 from frontlist.state import applied, processes
 from frontlist.state.database import Database, gone
 from frontlist.waiting import wait
-from frontlist_schemas.canonical import canonical
 
 log = structlog.get_logger(__name__)
 
@@ -74,13 +72,3 @@ class producing:
 
     async def __aexit__(self, *_: object) -> None:
         await self._producer.stop()
-
-
-async def publish(kafka: KafkaSettings, records: list[tuple[str, str, Any]]) -> None:
-    """(topic, key, value) at once and acknowledged: for commands beside a running installation."""
-    async with producing(kafka) as producer:
-        try:
-            for topic, key, value in records:
-                await producer.send_and_wait(topic, canonical(value), key=key.encode())
-        except KafkaError as error:
-            raise unreachable(kafka, error) from error

@@ -1,4 +1,4 @@
-"""Plugins register consumers, systems and commands; events are never dispatched through them.
+"""Plugins register consumers and commands; events are never dispatched through them.
 
 A plugin is a module or object in the entry-point group `frontlist` with one or more of the hooks below.
 """
@@ -26,10 +26,6 @@ class Hooks:
     @hookspec
     def frontlist_consumers(self) -> Sequence[Consumer]:  # type: ignore[empty-body]  # a hook has no body
         """The consumers that this plugin brings; names are unique over all plugins."""
-
-    @hookspec
-    def frontlist_systems(self) -> Sequence[Any]:  # type: ignore[empty-body]  # a hook has no body
-        """Further systems: objects with `name`, `source(settings)` and `target(settings)`."""
 
     @hookspec
     def frontlist_commands(self) -> Sequence[Any]:  # type: ignore[empty-body]  # a hook has no body

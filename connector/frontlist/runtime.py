@@ -18,7 +18,7 @@ from frontlist.capture import Capture, read_to_end
 from frontlist.clock import Clock
 from frontlist.contract import Capabilities, Target
 from frontlist.ensure import Delivery
-from frontlist.errors import ConfigurationError, FrontlistError
+from frontlist.errors import ConfigurationError, DeliveryError, FrontlistError
 from frontlist.gentleness import Backfill
 from frontlist.intake import Intake, all_due, recreated
 from frontlist.kafka import Topics, TopicState
@@ -27,7 +27,7 @@ from frontlist.outbox import Outbox
 from frontlist.plugins import Plugins
 from frontlist.settings import Settings
 from frontlist.source import Source
-from frontlist.state import applied, dossier, installation, schema, settled, work
+from frontlist.state import applied, captured, dossier, installation, schema, settled, work
 from frontlist.state.database import Database
 from frontlist.step import Step, no_step
 from frontlist.systems.consonance.client import Client as ConsonanceClient
@@ -198,6 +198,10 @@ async def run(
     with alone(it.db):
         there = await it.check_topics()
         await it.identify(there)
+        try:
+            await fits(it)
+        except DeliveryError as error:
+            log.warning("the mapping could not be compared with the tenant", error=str(error))
         await it.register()
         active = await it.activate()
         if await _restored(it):
@@ -288,6 +292,24 @@ async def rebuild(it: Installation) -> dict[str, int]:
     return counts
 
 
+async def republish(it: Installation) -> dict[str, int]:
+    """After a topic was re-created or cut: everything that we know is published on it anew, under new revisions.
+
+    Links and decisions come from the database; documents are read from their systems again by the next `run`.
+    """
+    with alone(it.db):
+        there = await it.check_topics()
+        async with it.db.begin() as c:
+            await it.db.raise_numbers(c)
+            forgotten = await dossier.forget_offsets(c, {name: state.id for name, state in there.items()})
+            links, decisions = await settled.everything(c)
+            records = [(it.links, each.key, each.body) for each in links]
+            records += [(it.decisions, f"{each.kind}/{each.key}", each.value) for each in decisions]
+            await applied.post(it.db, c, records)
+            titles = {name: await captured.forget_published(it.db, c, name) for name in it.sources}
+    return {"topics read from their beginning": forgotten, "links and decisions": len(records), **titles}
+
+
 class alone:
     """SQLite takes one running process: a lock beside the file, freed by the system however the process ends."""
 
@@ -311,6 +333,17 @@ class alone:
     def __exit__(self, *_: object) -> None:
         if self._path is not None:
             self._file.close()
+
+
+async def fits(it: Installation) -> None:
+    """Refuses a mapping that names fields, types or options which the tenant does not have; raises DeliveryError."""
+    modules = {use.module: await it.fourallportal.module(use.module) for use in it.uses}
+    keys = sorted({each.option_key for module in modules.values() for each in module.fields if each.option_key})
+    options = await it.fourallportal.options(keys)
+    problems = field_mapping.against(it.mapping, {name: module.by_name for name, module in modules.items()}, options)
+    wrong = [each for each in problems if each.severity == "error"]
+    if wrong:
+        raise field_mapping.MappingError(it.mapping.file, wrong)
 
 
 async def _work(it: Installation, working: Worker, stopping: asyncio.Event) -> None:

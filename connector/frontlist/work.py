@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -133,6 +134,7 @@ class Worker:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Until `stopping`; the claims in hand are finished, then released."""
+        self.delivery.stopping = stopping
         heart = asyncio.create_task(self._beat())
         try:
             while not stopping.is_set():
@@ -149,6 +151,8 @@ class Worker:
                     await wait(stopping, self.settings.idle, self.woken)
         finally:
             heart.cancel()
+            # Awaited: a task that is cancelled twice inside a database call leaves its connection hanging.
+            await asyncio.gather(heart, return_exceptions=True)
             with contextlib.suppress(Exception):
                 async with self.db.begin() as c:
                     await work.release(c, self.process)
@@ -265,7 +269,7 @@ class Worker:
             mode = seen.modes.of(desired.flow, imprint(title.dossier))
             if desired.resource.target not in self.capabilities():
                 title.results.append(Result("retry", f"{desired.resource.target} is not introspected yet", after=2.0))
-            elif mode == Mode.APPLY or (mode == Mode.PROPOSE and _proposal(desired) in seen.accepted):
+            elif mode == Mode.APPLY or (mode == Mode.PROPOSE and proposal(desired) in seen.accepted):
                 orders.append(Order(claim, desired.resource, desired, vector, have))
             elif mode != Mode.OFF:
                 self._withheld(title, desired, mode, have)
@@ -295,7 +299,7 @@ class Worker:
         elif mode == Mode.OBSERVE:
             title.results.append(Result("observed", f"flow {desired.flow} would ensure {desired.resource}"))
         else:
-            title.results.append(Result("proposed", _proposal(desired)))
+            title.results.append(Result("proposed", proposal(desired)))
             title.findings.append(
                 Finding(
                     key=f"proposal/{desired.resource}",
@@ -303,7 +307,7 @@ class Worker:
                     message=f"flow {desired.flow} proposes {len(wanted)} fields of {desired.resource}: "
                     + ", ".join(sorted(wanted)[:12]),
                     cure=f"look at `frontlist explain {title.claim.title}`; then "
-                    f"`frontlist mode accept {_proposal(desired)}`, or set the mode to apply",
+                    f"`frontlist mode accept {proposal(desired)}`, or set the mode to apply",
                     where=str(desired.resource),
                     severity="low",
                 )
@@ -325,6 +329,7 @@ class Worker:
             done = [self._finished(title, looks.get(title.claim.title), now) for title in standing]
             await work.finish(c, done, now)
             await self._wake_others(c, consumer, standing, now)
+        log.info("work: done", consumer=consumer.name, **_outcomes(done))
         await self.step("finished")
 
     async def _note(self, c: AsyncConnection, consumer: Consumer, titles: Sequence[Title], seen: Seen) -> None:
@@ -398,7 +403,12 @@ def without_first_erasures(desired: Desired, have: applied.Applied | None) -> De
     return desired if len(kept) == len(desired.fields) else replace(desired, fields=kept)
 
 
-def _proposal(desired: Desired) -> str:
+def _outcomes(done: Sequence[work.Finished]) -> dict[str, int]:
+    counted = Counter(each.outcome.replace("-", "_") for each in done)
+    return dict(counted)
+
+
+def proposal(desired: Desired) -> str:
     """What a person accepts: this resource in exactly this state."""
     return f"{desired.resource}/{fingerprint(dict(getattr(desired, 'fields', {})))[:12]}"
 

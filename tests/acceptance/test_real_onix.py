@@ -20,6 +20,9 @@ from acceptance.arrivals import Arrival, Record
 from acceptance.onix_reading import GROUPS, Product
 from frontlist_sandbox.catalogue.assumed import LOST
 
+# Its servers and files are made once: one worker does all of it.
+pytestmark = pytest.mark.xdist_group("real-onix")
+
 #: Project stage Released, or a status that the mapping's release gate names.
 RELEASED = 4
 STATUSES = frozenset(["04", "05", "06", "07", "08", "10", "11", "12", "13", "15", "16", "17", "18"])

@@ -21,6 +21,9 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from frontlist.embedded import Databases, Kafka, Postgres, ServerError, bootstrap_servers, database_url, jars
 
+# Its servers and files are made once: one worker does all of it.
+pytestmark = pytest.mark.xdist_group("embedded")
+
 
 @pytest.fixture(scope="module")
 def own_kafka() -> Iterator[Kafka]:

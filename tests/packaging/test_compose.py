@@ -16,6 +16,9 @@ from docs.pages import fault
 from frontlist import mapping, settings
 from frontlist.embedded.jars import KAFKA
 
+# Its servers and files are made once: one worker does all of it.
+pytestmark = pytest.mark.xdist_group("packaging")
+
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text(encoding="utf-8")
 EXAMPLE = ROOT / "examples" / "compose" / "frontlist.yaml"

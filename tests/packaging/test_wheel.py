@@ -9,6 +9,9 @@ import pytest
 
 from wheels import Environment, third_party
 
+# Its servers and files are made once: one worker does all of it.
+pytestmark = pytest.mark.xdist_group("packaging")
+
 ROOT = Path(__file__).parents[2]
 PACKAGES = {
     "frontlist": "connector",

@@ -10,12 +10,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 
 from frontlist import checking, explaining, logs, runtime, starting
 from frontlist.checking import Check, Report, Scratch, Settled
-from frontlist.cli import terminal
-from frontlist.cli.terminal import AsJson, Config, err, out, say_error, say_json, wait_for
+from frontlist.cli.terminal import AsJson, Config, err, out, say_error, say_json, table, wait_for
 from frontlist.errors import ConfigurationError
 from frontlist.settings import FILE, load
 
@@ -36,11 +34,6 @@ def add_to(app: typer.Typer) -> None:
     app.command()(check)
     app.command()(explain)
     app.command()(init)
-
-
-def table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str | None = None) -> None:
-    """Field keys hold square brackets, which the terminal would take for its own."""
-    terminal.table(columns, [[escape(str(cell)) for cell in row] for row in rows], title)
 
 
 def check(config: Config = None, as_json: AsJson = False, probe_writes: ProbeWrites = "") -> None:

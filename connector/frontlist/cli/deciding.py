@@ -1,4 +1,4 @@
-"""Commands by which people decide: mode. Decisions are published; intake lets them take effect."""
+"""Commands by which people decide: mode. They act at once, and stand on the decisions topic."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from typing import Annotated, Any
 
 import typer
 
-from frontlist import outbox, runtime
+from frontlist import runtime
 from frontlist.cli.terminal import AsJson, Config, out, say_json, table, wait_for
 from frontlist.contract import Mode
 from frontlist.errors import ConfigurationError
+from frontlist.intake import all_due
 from frontlist.settings import load
-from frontlist.state import settled
+from frontlist.state import applied, findings, installation, settled, work
 
 Flow = Annotated[str, typer.Option(help="A flow by its number, or * for all.")]
 Imprint = Annotated[str, typer.Option(help="An imprint by its name, or * for all.")]
@@ -26,13 +27,13 @@ def add_to(app: typer.Typer) -> None:
 
 
 def mode_set(mode: Mode, flow: Flow = "*", imprint: Imprint = "*", config: Config = None) -> None:
-    """Set a mode for a flow and an imprint. A lower mode acts at once."""
+    """Set a mode for a flow and an imprint. It acts at once, and marks the titles due."""
 
     async def go() -> None:
         async with runtime.opened(load(config)) as it:
             if flow != "*" and not any(flow == str(each) for c in it.plugins.consumers.values() for each in c.flows):
                 raise ConfigurationError(f"no consumer brings flow {flow}", where="--flow", cure="frontlist plugins")
-            await decide(it, "mode", f"{flow}/{imprint}", mode.value, at_once=mode in (Mode.OFF, Mode.OBSERVE))
+            await decide(it, "mode", f"{flow}/{imprint}", mode.value)
 
     wait_for(go())
     out.print(f"flow {flow}, imprint {imprint}: {mode.value}", markup=False)
@@ -57,17 +58,26 @@ def mode_accept(proposal: str, config: Config = None) -> None:
 
     async def go() -> None:
         async with runtime.opened(load(config)) as it:
+            async with it.db.read() as c:
+                proposed = [row.cure for row in await findings.open_ones(c) if row.kind == "proposal"]
+            if not any(proposal in cure for cure in proposed):
+                raise ConfigurationError(
+                    f"{proposal} is not proposed now",
+                    where="frontlist mode accept",
+                    cure="copy it from `frontlist findings`; a proposal that changed since has another name",
+                )
             await decide(it, "accepted", proposal, True)
 
     wait_for(go())
     out.print(f"accepted {proposal}", markup=False)
 
 
-async def decide(it: runtime.Installation, kind: str, key: str, body: Any, *, at_once: bool = False) -> None:
-    """Publish a decision under a number; `at_once`: it narrows, so it does not wait for intake."""
-    await it.check_topics()  # a broker may make a missing topic by itself, with the wrong partitions
+async def decide(it: runtime.Installation, kind: str, key: str, body: Any) -> None:
+    """A decision takes effect at once and marks every title due; the outbox carries it to its topic."""
     async with it.db.begin() as c:
         [number] = await it.db.draw(c)
-        if at_once:
-            await settled.save_decisions(it.db, c, [settled.Decision(kind, key, body, number)])
-    await outbox.publish(it.settings.kafka, [(it.decisions, f"{kind}/{key}", {"body": body, "number": number})])
+        await settled.save_decisions(it.db, c, [settled.Decision(kind, key, body, number)])
+        record = (it.decisions, f"{kind}/{key}", {"body": body, "number": number})
+        await applied.post(it.db, c, [record])
+        consumers = await installation.registered(c)
+        await work.mark(it.db, c, await all_due(c, consumers, await it.db.now(c), kind))

@@ -26,6 +26,7 @@ Only = Annotated[
 def add_to(app: typer.Typer) -> None:
     app.command()(run)
     app.command()(rebuild)
+    app.command()(republish)
     database = typer.Typer(help="The database's schema.", no_args_is_help=True)
     database.command("upgrade")(db_upgrade)
     app.add_typer(database, name="db")
@@ -81,6 +82,19 @@ def rebuild(config: Config = None) -> None:
     rows = [(name, count) for name, count in wait_for(go()).items() if count]
     table(("topic", "records"), rows)
     out.print("Rebuilt. What targets hold is read back as titles are worked.")
+
+
+def republish(config: Config = None) -> None:
+    """After a topic was re-created or cut: publish everything anew."""
+    settings = load(config)
+    logs.configure(settings.log.level, settings.log.json_lines, settings.secrets())
+
+    async def go() -> dict[str, int]:
+        async with runtime.opened(settings) as it:
+            return await runtime.republish(it)
+
+    table(("what", "number"), list(wait_for(go()).items()))
+    out.print("Now start `frontlist run`: it reads both systems and publishes every title.")
 
 
 def db_upgrade(config: Config = None) -> None:

@@ -31,14 +31,14 @@ from frontlist.contract import (
     TitleKey,
 )
 from frontlist.errors import FrontlistError
-from frontlist.explaining.resources import PATIENCE, Standing, live, proposal
+from frontlist.explaining.resources import PATIENCE, Standing, live
 from frontlist.explaining.titles import UnknownTitleError, find
 from frontlist.modes import imprint
 from frontlist.state import applied, findings, installation
 from frontlist.state.applied import before_table
 from frontlist.state.database import load
 from frontlist.state.work import work_table
-from frontlist.work import Active, Seen, Worker, without_first_erasures
+from frontlist.work import Active, Seen, Worker, proposal, without_first_erasures
 from frontlist_schemas.canonical import fingerprint
 
 __all__ = ["UnknownTitleError", "explain"]
@@ -144,6 +144,7 @@ class _One:
         return Standing(
             desired=planned,
             mode=seen.modes.of(planned.flow, imprint(dossier)),
+            proposal=proposal(kept),
             accepted=proposal(kept) in seen.accepted,
             have=held.get(planned.resource),
             withheld=withheld,

@@ -49,6 +49,7 @@ class Standing:
 
     desired: Desired
     mode: Mode
+    proposal: str
     accepted: bool
     have: Applied | None
     withheld: frozenset[FieldKey]
@@ -69,7 +70,7 @@ class Standing:
             "flow": self.desired.flow,
             "mode": self.mode.value,
             "does": self.does,
-            "proposal": proposal(self.desired),
+            "proposal": self.proposal,
             "there": None if resource not in seen.read else seen.read[resource] is not None,
             "in_doubt": bool(have and have.in_doubt(self.now)),
             "dead_letter": have.dead["reason"] if have and have.dead else None,
@@ -140,8 +141,3 @@ class Standing:
             return "an empty value erases nothing that we did not write; `frontlist adopt` settles it"
         reason = self._refusal(key, value)
         return f"refused by the target: {reason}" if reason else ""
-
-
-def proposal(desired: Desired) -> str:
-    """What `frontlist mode accept` takes: this resource in exactly this state."""
-    return f"{desired.resource}/{fingerprint(dict(getattr(desired, 'fields', {})))[:12]}"

@@ -470,6 +470,16 @@ async def save_positions(db: Database, connection: AsyncConnection, ends: Mappin
         await db.upsert(connection, published_table, rows, where=lambda old, new: old.offset < new.offset)
 
 
+async def forget_published(db: Database, connection: AsyncConnection, system: str) -> int:
+    """Nothing counts as published any more: every title is read and published again; answers how many."""
+    known = await titles(connection, system)
+    await connection.execute(sa.delete(published_table).where(published_table.c.topic.like(f"%.{system}.%")))
+    mine = captured_table.c.system == system
+    await connection.execute(sa.update(captured_table).where(mine).values(fingerprint=None))
+    await mark(db, connection, system, known, read_again=True)
+    return len(known)
+
+
 def _is(system: str, key: RawKey) -> tuple[Any, ...]:
     return (raw_table.c.system == system, raw_table.c.kind == key.kind, raw_table.c.id == key.id)
 

@@ -183,3 +183,10 @@ async def save_offsets(
     ]
     if rows:
         await db.upsert(connection, offset_table, rows, where=lambda old, new: old.offset < new.offset)
+
+
+async def forget_offsets(connection: AsyncConnection, topic_ids: Mapping[str, str]) -> int:
+    """Offsets of topics that have another id now mean nothing; answers of how many topics."""
+    gone = {name for (name, _), (_, id_) in (await offsets(connection)).items() if topic_ids.get(name, id_) != id_}
+    await connection.execute(sa.delete(offset_table).where(offset_table.c.topic.in_(gone)))
+    return len(gone)

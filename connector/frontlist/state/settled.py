@@ -48,6 +48,11 @@ class Link:
     def key(self) -> str:
         return f"{self.target}/{self.kind}/{self.source_id}"
 
+    @property
+    def body(self) -> Json:
+        """Its record's value on the topic."""
+        return {"id": self.id, "title": self.title, "number": self.number}
+
 
 @dataclass(frozen=True)
 class Decision:
@@ -55,6 +60,11 @@ class Decision:
     key: str
     body: Json
     number: int
+
+    @property
+    def value(self) -> Json:
+        """Its record's value on the topic."""
+        return {"body": self.body, "number": self.number}
 
 
 async def save_links(db: Database, connection: AsyncConnection, links: Sequence[Link]) -> list[TitleKey]:
@@ -145,6 +155,16 @@ async def notes_of(
 ) -> dict[TitleKey, Mapping[str, Json]]:
     found = await decisions(connection, "note", [note_key(consumer, title) for title in titles])
     return {title: found.get(note_key(consumer, title), {}) for title in titles}
+
+
+async def everything(connection: AsyncConnection) -> tuple[list[Link], list[Decision]]:
+    """All links and decisions, for topics that have to be filled anew."""
+    links = [
+        Link(row.target, row.kind, row.source_id, row.id, TitleKey(row.title), row.number)
+        for row in await connection.execute(sa.select(link_table).order_by(link_table.c.number))
+    ]
+    decided = await connection.execute(sa.select(decision_table).order_by(decision_table.c.number))
+    return links, [Decision(row.kind, row.key, load(row.body), row.number) for row in decided]
 
 
 async def counts(connection: AsyncConnection) -> dict[str, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any
 
@@ -93,9 +93,9 @@ async def mark(db: Database, connection: AsyncConnection, dues: Iterable[Due]) -
     """The sooner time and the higher priority win; each marking draws a new number. Back-off (`not_before`) stays."""
     by_key: dict[tuple[str, TitleKey], Due] = {}
     for due in dues:
-        sooner = by_key.get((due.consumer, due.title))
-        if sooner is None or due.at < sooner.at:
-            by_key[due.consumer, due.title] = due
+        other = by_key.get((due.consumer, due.title), due)
+        first = min(due, other, key=lambda each: (each.at, each.priority))
+        by_key[due.consumer, due.title] = replace(first, priority=min(due.priority, other.priority))
     numbers = await db.draw(connection, len(by_key))
     ordered = sorted(by_key.values(), key=lambda due: (due.consumer, due.title))
     least = sa.func.min if db.sqlite else sa.func.least

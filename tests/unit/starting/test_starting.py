@@ -15,6 +15,9 @@ from frontlist.mapping import FieldMapping
 from frontlist.starting import Access, Answers, Modules, locales, start
 from frontlist_sandbox.fourallportal.server import KEY as DAM_KEY
 
+# Its servers and files are made once: one worker does all of it.
+pytestmark = pytest.mark.xdist_group("starting")
+
 
 @pytest.fixture(scope="module")
 def shared():

@@ -1,0 +1,339 @@
+"""Work and ensure against a small target in memory, on both databases: what is written, and what never is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from frontlist import ASPECTS, Actual, Capabilities, Done, Ensure, FieldKey, Plan, Refused, Resource, TitleKey
+from frontlist.clock import Clock
+from frontlist.contract import Context, Desired, DocumentKey, Dossier, Step, StepOutcome
+from frontlist.ensure import Delivery, EnsureSettings
+from frontlist.errors import DeadLetter, Refuse, Retry
+from frontlist.state import applied, dossier, findings, installation, schema, settled, work
+from frontlist.state.database import Database
+from frontlist.work import Active, Worker, WorkSettings
+
+KEY = DocumentKey("consonance", ASPECTS[0])
+
+
+@dataclass
+class Shelf:
+    """A target that keeps records in memory. `refuses`: field -> reason; `fails`: raised by the next write."""
+
+    held: dict[str, dict[str, Any]] = field(default_factory=dict)
+    refuses: dict[str, str] = field(default_factory=dict)
+    fails: list[Exception] = field(default_factory=list)
+    done_all_the_same: bool = False
+    writes: list[list[str]] = field(default_factory=list)
+    reads: int = 0
+    name: str = "shelf"
+    batch: int = 10
+    once: frozenset[str] = frozenset()
+
+    async def capabilities(self) -> Capabilities:
+        return Capabilities()
+
+    async def read(self, desired: Sequence[Desired]) -> Mapping[Resource, Actual | None]:
+        self.reads += len(desired)
+        found = {each.resource: self.held.get(each.resource.id) for each in desired}
+        return {resource: None if values is None else Actual(dict(values)) for resource, values in found.items()}
+
+    def same(self, resource: Resource, key: FieldKey, desired: Any, actual: Any) -> bool:
+        return bool(desired == actual)
+
+    def steps(self, desired: Desired, actual: Actual | None, progress: Mapping[str, Any]) -> Sequence[Step]:
+        assert isinstance(desired, Ensure)
+        held = actual.fields if actual else {}
+        differs = {key: value for key, value in desired.fields.items() if held.get(key) != value}
+        return [] if "put" in progress or not differs else [Step(desired.resource, "put", differs)]
+
+    async def write(self, steps: Sequence[Step], deadline: float) -> Sequence[StepOutcome]:
+        self.writes.append([step.resource.id for step in steps])
+        error = self.fails.pop(0) if self.fails else None
+        if error is None or self.done_all_the_same:
+            out = [self._put(step) for step in steps]
+        if error is not None:
+            raise error
+        return out
+
+    def _put(self, step: Step) -> StepOutcome:
+        bad = tuple(key for key in step.payload if key in self.refuses)
+        if bad:
+            return Refused(bad, self.refuses[bad[0]])
+        self.held.setdefault(step.resource.id, {}).update(step.payload)
+        return Done()
+
+
+@dataclass
+class Wishes:
+    """A consumer that plans what it is told."""
+
+    fields: dict[str, dict[str, Any]] = field(default_factory=dict)
+    groups: tuple[frozenset[FieldKey], ...] = ()
+    name: str = "wishes"
+    wants: frozenset[DocumentKey] = frozenset({KEY})
+    flows: frozenset[int] = frozenset({1})
+
+    def plan(self, dossier: Dossier, context: Context) -> Plan:
+        wanted = self.fields.get(dossier.title)
+        if wanted is None:
+            return Plan()
+        keyed = {FieldKey(key): value for key, value in wanted.items()}
+        return Plan((Ensure(Resource("shelf", "record", dossier.title), keyed, 1, self.groups),))
+
+
+@dataclass
+class Place:
+    """A worker with its database, target and consumer."""
+
+    db: Database
+    clock: Clock
+    shelf: Shelf
+    wishes: Wishes
+
+    def worker(self) -> Worker:
+        settings = EnsureSettings(look_again=900, lease=45, calls_at_once=4)
+        delivery = Delivery(
+            self.db,
+            {"shelf": self.shelf},
+            process=self.clock.new_id(),
+            clock=self.clock,
+            journal="journal",
+            settings=settings,
+        )
+        return Worker(
+            self.db,
+            {"wishes": self.wishes},
+            delivery,
+            tenant="test",
+            active=lambda: Active(1, None),
+            capabilities=lambda: {"shelf": Capabilities()},
+            clock=self.clock,
+            decisions="decisions",
+            settings=WorkSettings(retry_first=0.001, retry_longest=0.001),
+        )
+
+    async def wish(self, title: str, /, **fields: Any) -> None:
+        """A new revision: the consumer wants this now."""
+        self.wishes.fields[title] = fields
+        async with self.db.begin() as c:
+            now = await self.db.now(c)
+            stored = dossier.Stored("consonance", "metadata", TitleKey(title), now, "present", {})
+            await dossier.store(self.db, c, [stored])
+            await work.mark(self.db, c, [work.Due("wishes", TitleKey(title), now, 40, "test")])
+
+    async def work(self, times: int = 5) -> None:
+        """What is due now, and what becomes due by it."""
+        worker = self.worker()
+        for _ in range(times):
+            await asyncio.sleep(0.005)
+            if not await worker.once():
+                return
+
+    async def row(self, title: str) -> Any:
+        async with self.db.read() as c:
+            query = work.work_table.select().where(work.work_table.c.title == title)
+            return (await c.execute(query)).one()
+
+    async def findings(self) -> list[str]:
+        async with self.db.read() as c:
+            return [row.kind for row in await findings.open_ones(c)]
+
+    async def held(self, title: str) -> applied.Applied:
+        async with self.db.read() as c:
+            [found] = (await applied.of_titles(c, "wishes", [TitleKey(title)])).values()
+            return found
+
+
+@pytest.fixture
+async def place(database_url: str) -> AsyncIterator[Place]:
+    clock = Clock()
+    db = Database(database_url, clock)
+    await schema.upgrade(db)
+    async with db.begin() as c:
+        await installation.register(db, c, {"wishes": (frozenset({KEY}), "1")})
+        row = {"number": 1, "fingerprint": "f", "text": "", "at": 0}
+        await c.execute(installation.activation_table.insert(), [row])
+        await settled.save_decisions(db, c, [settled.Decision("mode", "*/*", "apply", 1)])
+    yield Place(db, clock, Shelf(), Wishes())
+    await db.close()
+
+
+async def test_what_is_wanted_is_written_once_and_then_nothing_is_called(place: Place) -> None:
+    await place.wish("work:1", title="A")
+    await place.work()
+    await place.wish("work:1", title="A")
+    await place.work()
+    assert place.shelf.held == {"work:1": {"title": "A"}}
+    assert (len(place.shelf.writes), place.shelf.reads) == (1, 1)
+
+
+async def test_what_is_there_already_is_remembered_without_a_write(place: Place) -> None:
+    place.shelf.held["work:1"] = {"title": "A", "theirs": 1}
+    await place.wish("work:1", title="A")
+    await place.work()
+    assert place.shelf.writes == []
+    assert (await place.held("work:1")).fields == {"title": "A"}
+
+
+async def test_titles_go_in_one_array_and_the_refused_one_is_found_by_halves(place: Place) -> None:
+    for n in range(4):
+        await place.wish(f"work:{n}", title=f"T{n}")
+    place.shelf.fails = [Refuse("no"), Refuse("no"), Refuse("no")]
+    await place.work(1)
+    assert [len(each) for each in place.shelf.writes] == [4, 2, 1, 1, 2]
+    assert sorted(place.shelf.held) == ["work:1", "work:2", "work:3"]
+    assert await place.findings() == ["dead-letter"]
+
+
+async def test_a_refused_field_is_parked_with_its_group_and_the_rest_applied(place: Place) -> None:
+    place.wishes.groups = (frozenset({FieldKey("amount"), FieldKey("currency")}),)
+    place.shelf.refuses = {"currency": "unknown currency"}
+    await place.wish("work:1", title="A", amount="1", currency="XXX")
+    await place.work()
+    assert place.shelf.held["work:1"] == {"title": "A"}
+    assert await place.findings() == ["refused-field", "refused-field"]
+    calls = len(place.shelf.writes)
+    await place.wish("work:1", title="A", amount="1", currency="XXX")
+    await place.work()
+    assert len(place.shelf.writes) == calls
+    place.shelf.refuses = {}
+    await place.wish("work:1", title="A", amount="2", currency="GBP")
+    await place.work()
+    assert place.shelf.held["work:1"] == {"title": "A", "amount": "2", "currency": "GBP"}
+    assert await place.findings() == []
+
+
+async def test_a_dead_letter_is_not_called_again_until_it_changes(place: Place) -> None:
+    place.shelf.fails = [DeadLetter("never")]
+    await place.wish("work:1", title="A")
+    await place.work()
+    await place.wish("work:1", title="A")
+    await place.work()
+    assert len(place.shelf.writes) == 1
+    assert (await place.row("work:1")).outcome == "dead-lettered"
+    await place.wish("work:1", title="B")
+    await place.work()
+    assert place.shelf.held == {"work:1": {"title": "B"}}
+    assert await place.findings() == []
+
+
+async def test_what_a_person_removed_is_a_finding_and_never_made_again(place: Place) -> None:
+    await place.wish("work:1", title="A")
+    await place.work()
+    del place.shelf.held["work:1"]
+    await place.wish("work:1", title="B")
+    await place.work()
+    assert place.shelf.held == {}
+    assert await place.findings() == ["removed-by-a-person"]
+
+
+async def test_a_write_without_an_answer_is_read_back_now_and_once_more_later(place: Place) -> None:
+    place.shelf.fails, place.shelf.done_all_the_same = [Retry("lost", maybe_done=True)], True
+    await place.wish("work:1", title="A")
+    await place.work()
+    assert (len(place.shelf.writes), place.shelf.held["work:1"]) == (1, {"title": "A"})
+    look = (await place.held("work:1")).look_again_at
+    assert look is not None
+    assert (await place.row("work:1")).due_at == look
+    place.shelf.held["work:1"] = {"title": "a request that was carried out late"}
+    place.clock.offset_us += 901 * 1_000_000
+    await place.work()
+    assert place.shelf.held["work:1"] == {"title": "A"}
+    assert (await place.held("work:1")).look_again_at is None
+
+
+async def test_a_failure_that_changed_nothing_leaves_no_doubt(place: Place) -> None:
+    place.shelf.fails = [Retry("429", after=0.0)]
+    await place.wish("work:1", title="A")
+    await place.work(1)
+    held = await place.held("work:1")
+    assert not held.in_doubt(place.clock.now_us())
+    await place.work()
+    assert place.shelf.held == {"work:1": {"title": "A"}}
+
+
+async def test_a_create_without_an_answer_is_not_repeated_before_the_second_look(place: Place) -> None:
+    place.shelf.once, place.shelf.fails = frozenset({"put"}), [Retry("lost", maybe_done=True)]
+    await place.wish("work:1", title="A")
+    await place.work()
+    assert (len(place.shelf.writes), (await place.row("work:1")).outcome) == (1, "deferred")
+    place.clock.offset_us += 901 * 1_000_000
+    await place.work()
+    assert place.shelf.held == {"work:1": {"title": "A"}}
+    assert len(place.shelf.writes) == 2
+
+
+async def test_a_bug_of_ours_stops_that_row_alone(place: Place) -> None:
+    place.shelf.fails = [KeyError("ours")]
+    place.shelf.batch = 1
+    await place.wish("work:1", title="A")
+    await place.wish("work:2", title="B")
+    await place.work()
+    rows = {(await place.row(title)).outcome for title in ("work:1", "work:2")}
+    assert rows == {"stopped", "applied"}
+
+
+async def test_a_claim_that_was_lost_writes_nothing(place: Place) -> None:
+    await place.wish("work:1", title="A")
+    slow = place.worker()
+
+    async def overtaken(name: str) -> None:
+        if name == "planned":
+            slow.step = slow.delivery.step
+            place.clock.offset_us += 3_000_000  # the slow worker's heart stood still
+            await place.wish("work:1", title="B")
+            await place.work()
+
+    slow.step = overtaken
+    await slow.once()
+    assert place.shelf.held == {"work:1": {"title": "B"}}
+    assert len(place.shelf.writes) == 1
+
+
+async def test_a_write_that_was_overtaken_is_found_and_healed(place: Place) -> None:
+    await place.wish("work:1", title="A")
+    slow = place.worker()
+    slow.delivery.settings = replace_lease(slow.delivery.settings, 0.001)
+    late = place.shelf.write
+
+    async def write(steps: Sequence[Step], deadline: float) -> Sequence[StepOutcome]:
+        place.shelf.write = late  # type: ignore[method-assign]  # the target itself is slow once
+        place.clock.offset_us += 3_000_000
+        await place.wish("work:1", title="B")
+        await place.work()
+        return await late(steps, deadline)
+
+    place.shelf.write = write  # type: ignore[method-assign]
+    await slow.once()
+    assert (place.shelf.held["work:1"], slow.delivery.stale_writes) == ({"title": "A"}, 1)
+    place.clock.offset_us += 3_000_000
+    await place.work()
+    assert place.shelf.held["work:1"] == {"title": "B"}
+
+
+def replace_lease(settings: EnsureSettings, seconds: float) -> EnsureSettings:
+    return settings.model_copy(update={"lease": seconds})
+
+
+async def test_before_images_and_the_journal_say_what_was_overwritten(place: Place) -> None:
+    place.shelf.held["work:1"] = {"title": "theirs"}
+    await place.wish("work:1", title="A")
+    await place.work()
+    async with place.db.read() as c:
+        [image] = (await c.execute(applied.before_table.select())).all()
+        journal = [row for row in await applied.posted(c, 10) if row.topic == "journal"]
+    assert (image.field, image.was, image.becomes) == ("title", '"theirs"', '"A"')
+    assert '"was":"theirs"' in journal[0].value
+
+
+async def test_another_mapping_in_force_stops_this_process_from_working(place: Place) -> None:
+    await place.wish("work:1", title="A")
+    async with place.db.begin() as c:
+        await installation.activate(place.db, c, "other", "")
+    assert await place.worker().once() == 0
