@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from frontlist import logs
 from frontlist.embedded import Databases
 from servers.shared import Servers, asking
 
@@ -15,6 +16,7 @@ ASK = pytest.StashKey[Callable[[str], str]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    logs.configure("error")  # an installation in the test's own process would write into what commands print
     if (given := getattr(config, "workerinput", None)) is not None:
         config.stash[ASK] = asking(given["servers_address"], given["servers_key"])
         return

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontlist.clock import Clock, moment
 from frontlist.contract import TitleKey
-from frontlist.errors import ConfigurationError, DeliveryError, FrontlistError
+from frontlist.errors import ConfigurationError, DeliveryError, FrontlistError, Pause, Retry, Stop
 from frontlist.intake import all_due
 from frontlist.kafka import MAX_BYTES, KafkaSettings
 from frontlist.source import Feed, Page, Raw, RawKey, Source, Statement
@@ -32,6 +32,9 @@ from frontlist_schemas.envelope import Envelope, decode, encode, fitted
 from frontlist_schemas.topics import topic
 
 log = structlog.get_logger(__name__)
+T = TypeVar("T")
+#: A client of Kafka that does not end by itself is left behind after so many seconds.
+GRACE = 5.0
 
 
 class CaptureSettings(BaseModel):
@@ -45,6 +48,10 @@ class CaptureSettings(BaseModel):
         4 * 3600.0, ge=0, description="between the two questions for what a list no longer shows"
     )
     retry: float = Field(10.0, gt=0, description="until a feed that failed is asked again")
+
+
+class StoppingError(Exception):
+    """The process ends: what was under way is begun again by the next one."""
 
 
 class LeaseLostError(Exception):
@@ -89,13 +96,14 @@ class Capture:
         self.settings, self.step = settings or CaptureSettings(), step
         self.system = source.name
         self.topics = {aspect: topic(kafka.prefix, self.system, aspect) for aspect in source.aspects}
-        self.nudged = asyncio.Event()
         self._me = clock.new_id()
         self._due: dict[str, float] = {}
         self._links_seen = 0
+        self._stopping = asyncio.Event()
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Until `stopping`; whatever fails is logged, paused and begun again at the fence."""
+        self._stopping = stopping
         while not stopping.is_set():
             try:
                 async with self._lease(stopping) as lease:
@@ -152,24 +160,24 @@ class Capture:
         )
         try:
             await producer.start()  # fences the capturer before us
-            await _first_of(self._keep(lease), self._cycles(producer, lease, stopping), _set(stopping))
+            with contextlib.suppress(StoppingError):
+                await _first_of(self._keep(lease), self._cycles(producer, lease, stopping))
         finally:
-            with contextlib.suppress(KafkaError):
-                await producer.stop()
+            with contextlib.suppress(KafkaError, TimeoutError):
+                await asyncio.wait_for(producer.stop(), GRACE)
 
     async def _cycles(self, producer: AIOKafkaProducer, lease: processes.Lease, stopping: asyncio.Event) -> None:
         await self._catch_up(lease)
         while not stopping.is_set():
             await self.once(producer, lease)
             now = self.clock.now_us() / 1e6
-            pause = max(0.05, min(self._due.values(), default=now + 1.0) - now)
-            self.nudged.clear()
-            await wait(stopping, min(pause, 1.0), self.nudged)
+            pause = max(0.0, min(self._due.values(), default=now + 1.0) - now)
+            await wait(stopping, min(pause, 1.0))
 
     async def once(self, producer: AIOKafkaProducer, lease: processes.Lease) -> None:
         """One turn: what feeds are due, what has to be read again, and all that is dirty."""
         for feed in self.source.feeds:
-            if self._due.get(feed.name, 0.0) <= self.clock.now_us() / 1e6 or self.nudged.is_set():
+            if self._due.get(feed.name, 0.0) <= self.clock.now_us() / 1e6:
                 await self._read_feed(feed, producer, lease)
         await self._relink(lease)
         await self._ask_again(lease)
@@ -177,23 +185,20 @@ class Capture:
         await self._publish_all(producer, lease)
 
     async def _read_feed(self, feed: Feed, producer: AIOKafkaProducer, lease: processes.Lease) -> None:
-        while True:
-            try:
-                page = await self._page(feed, lease)
-            except (DeliveryError, ConfigurationError) as error:
-                pause = getattr(error, "after", None) or self.settings.retry
-                self._due[feed.name] = self.clock.now_us() / 1e6 + pause
-                log.warning("capture: feed failed", system=self.system, feed=feed.name, error=str(error))
-                async with self.db.begin() as c:
-                    await captured.fail_feed(self.db, c, self.system, feed.name, str(error))
-                return
-            if page.raws or page.gone:
-                log.info("capture: read", system=self.system, feed=feed.name, objects=len(page.raws))
-            await self._publish_all(producer, lease)
-            if page.exhausted or page.again_in is not None:
-                pause = feed.every if page.again_in is None else page.again_in
-                self._due[feed.name] = self.clock.now_us() / 1e6 + pause
-                return
+        """One page; the next one in the next turn, so that no feed starves the others."""
+        now = self.clock.now_us() / 1e6
+        try:
+            page = await self._page(feed, lease)
+        except (DeliveryError, ConfigurationError) as error:
+            self._due[feed.name] = now + (getattr(error, "after", None) or self.settings.retry)
+            log.warning("capture: feed failed", system=self.system, feed=feed.name, error=str(error))
+            async with self.db.begin() as c:
+                await captured.fail_feed(self.db, c, self.system, feed.name, str(error))
+            return
+        if page.raws or page.gone:
+            log.debug("capture: read", system=self.system, feed=feed.name, objects=len(page.raws))
+        pause = page.again_in if page.again_in is not None else feed.every if page.exhausted else 0.0
+        self._due[feed.name] = self.clock.now_us() / 1e6 + pause
 
     # --- read ------------------------------------------------------------------------------------------------------
 
@@ -202,7 +207,13 @@ class Capture:
             began = await captured.read_time(self.db, c, self.system)
             state = (await captured.feeds(c, self.system)).get(feed.name)
         state = state or captured.FeedState(feed.name, None, 1, None, None)
-        page = await feed.page(state.cursor, moment(began))
+        try:
+            page = await self._remote(feed.page(state.cursor, moment(began)))
+        except (FrontlistError, StoppingError):
+            raise
+        except Exception as error:  # a feed that breaks stops itself alone
+            log.exception("capture: a feed broke", system=self.system, feed=feed.name)
+            raise Stop(f"{type(error).__name__}: {error}", where=feed.name) from error
         async with self.db.begin() as c:
             await self._held(c, lease)
             await self._store(c, page.raws, began, state.passed)
@@ -211,11 +222,25 @@ class Capture:
                 # What waited for this system to be known goes on.
                 everyone = await installation.registered(c)
                 await work.mark(self.db, c, await all_due(c, everyone, await self.db.now(c), "read through"))
+            # Asked for durably: the feed will not state the deletion again.
+            await captured.mark_missing(self.db, c, self.system, page.gone, 0)
             absent = await captured.unseen(c, self.system, feed.kinds, state.passed) if passed > state.passed else []
         await self.step("captured")
-        await self._ask(page.gone, lease, sure=True)
         await self._ask(absent, lease, sure=False)
         return page
+
+    async def _remote(self, call: Coroutine[Any, Any, T]) -> T:
+        """A call to the system, given up when the process ends; nothing else is ever cancelled for that."""
+        task, end = asyncio.ensure_future(call), asyncio.ensure_future(self._stopping.wait())
+        try:
+            await asyncio.wait({task, end}, return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                raise StoppingError
+            return task.result()
+        finally:
+            task.cancel()
+            end.cancel()
+            await asyncio.gather(task, end, return_exceptions=True)
 
     async def _store(self, c: AsyncConnection, raws: Iterable[Raw], began: int, passed: int) -> None:
         links = await settled.titles_by_object(c, self.system)
@@ -231,9 +256,9 @@ class Capture:
         async with self.db.begin() as c:
             began = await captured.read_time(self.db, c, self.system)
             states = await captured.feeds(c, self.system)
-        raws = await self.source.fetch(keys)
+        raws = await self._fetch(keys)
         missing = [raw for raw in raws if raw.body is None and raw.unreadable is None]
-        found = [raw for raw in raws if raw not in missing]
+        found = [raw for raw in raws if raw.body is not None or raw.unreadable is not None]
         passed = {
             kind: states[feed.name].passed for feed in self.source.feeds for kind in feed.kinds if feed.name in states
         }
@@ -251,12 +276,30 @@ class Capture:
             for raw in found:
                 await self._store(c, [raw], began, passed.get(raw.key.kind, 1))
 
+    async def _fetch(self, keys: Sequence[RawKey]) -> list[Raw]:
+        """By id; one that cannot be read, for whatever reason that does not pass, is unreadable and stops no other."""
+        try:
+            return list(await self._remote(self.source.fetch(keys)))
+        except (Retry, Pause, StoppingError):
+            raise
+        except Exception as error:
+            if len(keys) > 1:
+                half = len(keys) // 2
+                return [*await self._fetch(keys[:half]), *await self._fetch(keys[half:])]
+            log.exception("capture: an object cannot be read", system=self.system, key=str(keys[0]))
+            reason = error.what if isinstance(error, FrontlistError) else f"{type(error).__name__}: {error}"
+            return [Raw(keys[0], None, unreadable=reason)]
+
     async def _ask_again(self, lease: processes.Lease) -> None:
         async with self.db.read() as c:
             before = await self.db.now(c) - round(self.settings.absent_after * 1_000_000)
             keys = await captured.missing_long(c, self.system, before)
-        with contextlib.suppress(DeliveryError):
-            await self._ask(keys, lease, sure=True)
+        for start in range(0, len(keys), self.settings.titles_at_once):
+            try:
+                await self._ask(keys[start : start + self.settings.titles_at_once], lease, sure=True)
+            except DeliveryError as error:
+                log.warning("capture: what is missing could not be asked for", system=self.system, error=str(error))
+                return
 
     async def _read_again(self, lease: processes.Lease) -> None:
         """Titles that were reserved when a capturer died: their raw objects first, then published whatever the hash."""
@@ -293,10 +336,13 @@ class Capture:
             states = await captured.feeds(c, self.system)
         if any(feed.name not in states or states[feed.name].completed_at is None for feed in self.source.feeds):
             return  # a feed that has not been read through may still narrow what the others say
-        while await self._publish_some(producer, lease):
+        while not self._stopping.is_set() and await self._publish_some(producer, lease):
             pass
 
     async def _publish_some(self, producer: AIOKafkaProducer, lease: processes.Lease) -> bool:
+        async with self.db.read() as c:
+            if not await captured.marked(c, self.system, 1, read_again=False):
+                return False
         async with self.db.begin() as c:
             await self._held(c, lease)
             marks = await captured.marked(c, self.system, self.settings.titles_at_once, read_again=False)
@@ -455,11 +501,6 @@ class Capture:
         if surprise:
             # Our mirror is older than what we published (a restored backup): read first, then assemble.
             await captured.mark(self.db, c, self.system, [draft.title], read_again=True)
-
-
-async def _set(event: asyncio.Event) -> None:
-    """A pass of thousands of works never holds up the end: what was not finished is begun again."""
-    await event.wait()
 
 
 def _print(envelope: Envelope) -> str:

@@ -157,7 +157,8 @@ class Capabilities:
     """What a target's tenant can do, as last introspected.
 
     `fields`: kind -> the field names it has (GraphQL: type -> names). `creatable`: kind -> None, or why nothing may be
-    created there now (unlinked objects, no marker). `values`: value option key -> the keys it allows.
+    created there now (unlinked objects, no marker). `values`: value option key, and
+    "<module>.<field>" -> what is allowed.
     """
 
     fields: Mapping[str, frozenset[str]] = field(default_factory=dict)

@@ -214,7 +214,8 @@ class Delivery:
         wanted = [lease for job in jobs for lease in _leases(job.order)]
         holding = await self._hold(wanted)
         try:
-            for job in jobs:
+            _one_each(jobs)
+            for job in _open(jobs):
                 if not all(lease in holding.leases for lease in _leases(job.order)):
                     job.result = Result("busy", "another worker holds the title or the resource", after=0.2)
             await self._read(name, target, _open(jobs))
@@ -308,9 +309,11 @@ class Delivery:
             held = all(
                 [await processes.held(self.db, c, lease) for lease in sorted(leases, key=lambda each: each.name)]
             )
-            standing = [job for job in jobs if held and (job.order.claim.consumer, job.order.claim.title) in mine]
+            standing = []
             for job in jobs:
-                if job not in standing:
+                if held and (job.order.claim.consumer, job.order.claim.title) in mine:
+                    standing.append(job)
+                else:
                     job.result = Result("busy", "the claim or the lease was lost", after=0.1)
             accepted, taken = await applied.intend(self.db, c, [_intent(job) for job in standing])
             for job in standing:
@@ -519,7 +522,7 @@ def _as_before(job: _Job) -> applied.Outcome:
         had.progress if had else {},
         {**(had.refused if had else {}), **job.refused},
         dead,
-        had.look_again_at if had else None,
+        had.look_again_at if had and had.look_again_at and had.look_again_at > job.read_at else None,
         job.read_at,
     )
 
@@ -581,6 +584,15 @@ def _leases(order: Order) -> tuple[str, str]:
 
 def _claims(jobs: Iterable[_Job]) -> list[work.Claim]:
     return list({(job.order.claim.consumer, job.order.claim.title): job.order.claim for job in jobs}.values())
+
+
+def _one_each(jobs: Sequence[_Job]) -> None:
+    """A resource that two titles name (a product that moves) is brought about for one of them at a time."""
+    seen: set[Resource] = set()
+    for job in jobs:
+        if job.order.resource in seen:
+            job.result = Result("busy", "another title names it too", after=0.2)
+        seen.add(job.order.resource)
 
 
 def _open(jobs: Sequence[_Job]) -> list[_Job]:

@@ -45,13 +45,13 @@ class Backfill:
             hours=self.settings.begins.hour, minutes=self.settings.begins.minute
         )
         length = length if length > timedelta(0) else length + timedelta(days=1)
-        before = begins - timedelta(days=1)
-        if here < before + length:
-            return before, before + length
-        return begins if here < begins + length else begins + timedelta(days=1), begins + length
+        day = timedelta(days=1)
+        first = next(at for at in (begins - day, begins, begins + day) if here < at + length)
+        return first, first + length
 
     async def admit(self, c: AsyncConnection, title: TitleKey) -> float:
         """0 where the title may be written now, and is counted; else the seconds until it is worth asking again."""
+        await self.db.lock(c, FACT)
         now = moment(await self.db.now(c))
         begins, ends = self.window(now)
         if now < begins:

@@ -44,6 +44,8 @@ PRIORITIES = {
     "assets": work.Priority.ASSETS,
 }
 
+#: A consumer that does not leave by itself is left behind after so many seconds.
+GRACE = 10.0
 #: Above this the databases cannot hold a number.
 LARGEST = 2**63
 #: Kinds of decisions that change no plan.
@@ -79,7 +81,8 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
         self.woken = woken or asyncio.Event()
         self.topics = topics.compacted(kafka.prefix)
         self._topic_ids: dict[str, str] = {}
-        self._paused = False
+        self._busy = asyncio.Lock()
+        self._ending = False
         self._failure: BaseException | None = None
 
     def know(self, there: Mapping[str, TopicState]) -> None:
@@ -124,12 +127,17 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
             fetch_max_bytes=MAX_BYTES,
         )
         self._subscriber(self._handle)
+        self._ending = False
         try:
             await broker.start()
             while not stopping.is_set() and self._failure is None:
                 await wait(stopping, 0.5)
         finally:
-            await broker.stop()
+            # A handler that is cancelled inside a database call would leave its connection hanging.
+            self._ending = True
+            async with self._busy:
+                with contextlib.suppress(KafkaError, TimeoutError):
+                    await asyncio.wait_for(broker.stop(), GRACE)
         if self._failure is not None:
             failure, self._failure = self._failure, None
             raise failure
@@ -141,6 +149,18 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
 
     async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
         """Seek to the offsets that the database holds; a topic that was re-created is refused."""
+        while not self._ending:
+            try:
+                await self._seek(assigned)
+                return
+            except Exception as error:  # aiokafka would only log it, and reading would go on from anywhere
+                if not gone(error):
+                    self._failure = error
+                    return
+                log.warning("intake: the database is gone, paused", error=str(error))
+                await asyncio.sleep(1.0)
+
+    async def _seek(self, assigned: Sequence[TopicPartition]) -> None:
         consumer: AIOKafkaConsumer = self._subscriber.consumer
         async with self.db.read() as c:
             stored = await dossier.offsets(c)
@@ -148,30 +168,37 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
             offset, topic_id = stored.get((at.topic, at.partition), (0, ""))
             known = self._topic_ids.get(at.topic, "")
             if topic_id and known and topic_id != known:
-                self._failure = recreated(at.topic)
-                return
+                raise recreated(at.topic)
             if offset:
                 consumer.seek(at, offset)
             else:
                 await consumer.seek_to_beginning(at)
 
     async def _handle(self, records: list[ConsumerRecord]) -> None:
-        """Never raises: an exception would drop the rest of the batch in silence."""
-        consumer: AIOKafkaConsumer | None = self._subscriber.consumer
-        while consumer is not None:
+        """Never raises: an exception would drop the rest of the batch in silence.
+
+        After a failure nothing more is stored, so that the stored offset never passes what was not.
+        """
+        async with self._busy:
+            if await self._taken(records):
+                ends = {TopicPartition(topic, p): at for (topic, p), at in _ends(records).items()}
+                consumer: AIOKafkaConsumer | None = self._subscriber.consumer
+                if consumer is not None:
+                    with contextlib.suppress(KafkaError):
+                        await consumer.commit(ends)
+
+    async def _taken(self, records: Sequence[ConsumerRecord]) -> bool:
+        while self._failure is None and not self._ending:
             try:
                 await self.take(records)
-                break
+                return True
             except Exception as error:
                 if not gone(error):
                     self._failure = error
-                    return
+                    break
                 log.warning("intake: the database is gone, paused", error=str(error))
                 await asyncio.sleep(1.0)
-        ends = {TopicPartition(topic, p): at for (topic, p), at in _ends(records).items()}
-        if consumer is not None:
-            with contextlib.suppress(KafkaError):
-                await consumer.commit(ends)
+        return False
 
     # --- storing ---------------------------------------------------------------------------------------------------
 
@@ -179,28 +206,23 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
         """One transaction; what the database refuses (U+0000 in vendor HTML) is bisected to the record."""
         if not records:
             return
-        for attempt in range(5):
-            try:
-                async with self.db.begin() as c:
-                    await self._store(c, records)
-                break
-            except DBAPIError as error:
-                if gone(error):
-                    raise
-                if _deadlock(error) and attempt < 4:
-                    continue
-                await self._bisect(records, error)
-                break
+        try:
+            async with self.db.begin() as c:
+                await self._store(c, records)
+        except (DBAPIError, OverflowError) as error:
+            if gone(error):
+                raise
+            await self._bisect(records, error)
         await self.step("stored")
         self.woken.set()
 
-    async def _bisect(self, records: Sequence[ConsumerRecord], error: DBAPIError) -> None:
+    async def _bisect(self, records: Sequence[ConsumerRecord], error: Exception) -> None:
         if len(records) > 1:
             half = len(records) // 2
             await self.take(records[:half])
             await self.take(records[half:])
             return
-        reason = f"the database refused it: {str(error.orig)[:200]}".replace("\x00", "\\0")
+        reason = f"the database refused it: {str(getattr(error, 'orig', error))[:200]}".replace("\x00", "\\0")
         async with self.db.begin() as c:
             await self._store(c, records, refused=reason)
 
@@ -385,10 +407,6 @@ def _ends(records: Sequence[ConsumerRecord]) -> dict[tuple[str, int], int]:
 async def _raw(message: Any) -> Any:
     """Our own decoder reads the records; FastStream's would parse JSON one by one."""
     return list(message.raw_message)
-
-
-def _deadlock(error: DBAPIError) -> bool:
-    return "deadlock" in str(error).lower() or "could not serialize" in str(error).lower()
 
 
 def _security(settings: KafkaSettings) -> dict[str, Any]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from frontlist.capture import GRACE
 from frontlist.clock import Clock
 from frontlist.errors import FrontlistError
 from frontlist.kafka import MAX_BYTES, KafkaSettings, unreachable
@@ -41,6 +43,9 @@ class Outbox:
 
     async def once(self, producer: AIOKafkaProducer) -> int:
         """Answers how many were sent. Sent twice after a crash: readers compare numbers."""
+        async with self.db.read() as c:
+            if not await applied.posted(c, 1):
+                return 0
         async with self.db.begin() as c:
             lease = await processes.acquire(self.db, c, ["outbox"], self._me, 10.0)
             rows = await applied.posted(c, 500) if lease else []
@@ -66,9 +71,13 @@ class producing:
         try:
             await self._producer.start()
         except (KafkaError, OSError) as error:
-            await self._producer.stop()
+            await self._stop()
             raise unreachable(self.kafka, error) from error
         return self._producer
 
     async def __aexit__(self, *_: object) -> None:
-        await self._producer.stop()
+        await self._stop()
+
+    async def _stop(self) -> None:
+        with contextlib.suppress(KafkaError, TimeoutError):
+            await asyncio.wait_for(self._producer.stop(), GRACE)

@@ -27,7 +27,7 @@ from frontlist.outbox import Outbox
 from frontlist.plugins import Plugins
 from frontlist.settings import Settings
 from frontlist.source import Source
-from frontlist.state import applied, captured, dossier, installation, schema, settled, work
+from frontlist.state import applied, captured, dossier, installation, processes, schema, settled, work
 from frontlist.state.database import Database
 from frontlist.step import Step, no_step
 from frontlist.systems.consonance.client import Client as ConsonanceClient
@@ -117,6 +117,8 @@ class Installation:
         async with self.db.begin() as c:
             await self.db.raise_numbers(c)
             tenant = await installation.fact(c, "tenant")
+            mine = await installation.fact(c, "database")
+            said = await settled.decision(c, "installation", "identity")
         if tenant is None:
             await self._settle_in(rebuilding)
         elif tenant != self.settings.tenant:
@@ -124,6 +126,12 @@ class Installation:
                 f"this database belongs to installation {tenant!r}, the configuration says {self.settings.tenant!r}",
                 where="tenant",
                 cure="use the database of this installation, or set `tenant` back",
+            )
+        if said is not None and mine is not None and said["database"] != mine:
+            raise ConfigurationError(
+                "another database has taken over this installation (its topics say so)",
+                where=self.db.name,
+                cure="point `database` at that one, or empty this one and run `frontlist rebuild`",
             )
         async with self.db.read() as c:
             stored = await dossier.offsets(c)
@@ -144,16 +152,21 @@ class Installation:
                 cure="point `database` at the installation's database, or restore it with `frontlist rebuild`",
             )
         async with self.db.begin() as c:
+            await self.db.lock(c, "frontlist/identity")
+            if await installation.fact(c, "tenant") is not None:
+                return  # another replica was first
             [number] = await self.db.draw(c)
             identity = {"tenant": self.settings.tenant, "database": self.clock.new_id()}
             await installation.state(self.db, c, identity)
-            body = {"body": identity, "number": number}
-            await applied.post(self.db, c, [(self.decisions, "installation/identity", body)])
+            said = settled.Decision("installation", "identity", identity, number)
+            await settled.save_decisions(self.db, c, [said])
+            await applied.post(self.db, c, [(self.decisions, "installation/identity", said.value)])
 
     async def activate(self) -> Active:
         """The configured mapping becomes the active one under a number from the database."""
         print_ = fingerprint(self.mapping.text)
         async with self.db.begin() as c:
+            await self.db.lock(c, "frontlist/activation")
             current = await installation.active(c)
             if current is None or current.fingerprint != print_:
                 current = await installation.activate(self.db, c, print_, self.mapping.text)
@@ -198,6 +211,10 @@ async def run(
     with alone(it.db):
         there = await it.check_topics()
         await it.identify(there)
+        if it.db.sqlite:
+            # No other process can be alive beside this file, so what the last one held is free.
+            async with it.db.begin() as c:
+                await processes.forget_all(c)
         try:
             await fits(it)
         except DeliveryError as error:
@@ -366,19 +383,21 @@ async def _keep_introspecting(it: Installation, stopping: asyncio.Event) -> None
 
 async def _restored(it: Installation) -> bool:
     """Whether Kafka's committed offsets are ahead of the stored ones: the database comes from an older backup."""
-    async with it.db.read() as c:
-        stored = await dossier.offsets(c)
-    if not stored:
-        return False
+    names = topics.compacted(it.settings.kafka.prefix)
+    partitions = [TopicPartition(name, p) for name in names for p in range(it.settings.kafka.partitions_of(name))]
     consumer = AIOKafkaConsumer(
         **it.settings.kafka.aiokafka(), group_id=it.settings.kafka.group, enable_auto_commit=False
     )
     await consumer.start()
     try:
-        for (name, partition), (offset, _) in stored.items():
-            committed = await consumer.committed(TopicPartition(name, partition))
-            if committed is not None and committed > offset:
-                return True
+        # Asked before the database: what another replica stores and commits meanwhile is no sign of a restore.
+        committed = {at: await consumer.committed(at) for at in partitions}
     finally:
         await consumer.stop()
-    return False
+    async with it.db.read() as c:
+        stored = await dossier.offsets(c)
+    return any(
+        (committed[at] or 0) > stored[at.topic, at.partition][0]
+        for at in partitions
+        if (at.topic, at.partition) in stored
+    )

@@ -35,7 +35,7 @@ from frontlist.ensure import SECOND, Delivery, Order, Result
 from frontlist.modes import Modes, imprint
 from frontlist.source import RawKey
 from frontlist.state import applied, captured, dossier, findings, installation, processes, settled, work
-from frontlist.state.database import Database, gone
+from frontlist.state.database import Database, gone, plain
 from frontlist.step import Step, no_step
 from frontlist.waiting import wait
 from frontlist_schemas.canonical import fingerprint
@@ -43,6 +43,8 @@ from frontlist_schemas.canonical import fingerprint
 log = structlog.get_logger(__name__)
 DAY = 86_400 * SECOND
 DAM = "fourallportal"
+#: Of these nothing is known: what was found of their resources stays open.
+UNSETTLED = frozenset({"retry", "busy", "deferred", "stopped"})
 #: An outcome of a title is the one of its resources that needs most attention.
 SEVERITY = (
     "unchanged",
@@ -105,6 +107,7 @@ class Title:
     error: str = ""
     results: list[Result] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    unsettled: set[str] = field(default_factory=set)
 
 
 class Worker:
@@ -131,6 +134,7 @@ class Worker:
         self.woken = woken or asyncio.Event()
         self.settings, self.step = settings or WorkSettings(), step
         self.process = delivery.process
+        self._idle = False
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Until `stopping`; the claims in hand are finished, then released."""
@@ -171,15 +175,40 @@ class Worker:
         async with self.db.begin() as c:
             current = await installation.active(c)
             if current is None or current.number != active.activation:
-                return 0  # another mapping is active: only processes that hold it work
+                if not self._idle:
+                    log.warning("work: another mapping is active, so this process does not work")
+                self._idle = True
+                return 0
+            self._idle = False
+            # Nothing is in hand here: what the last turn could not finish is free again.
+            await work.release(c, self.process)
             await processes.beat(self.db, c, self.process, "work")
             now = await self.db.now(c)
             claims = await work.claim(self.db, c, self.process, now, self.settings.claim, sorted(self.consumers))
         if claims:
             await self.step("claimed")
-        for name in sorted({claim.consumer for claim in claims}):
-            await self._work(self.consumers[name], [claim for claim in claims if claim.consumer == name], active)
+        for name in dict.fromkeys(claim.consumer for claim in claims):  # the most urgent first
+            mine = [claim for claim in claims if claim.consumer == name]
+            await self._guarded(self.consumers[name], mine, active)
         return len(claims)
+
+    async def _guarded(self, consumer: Consumer, claims: Sequence[work.Claim], active: Active) -> None:
+        """What breaks stops its own row, whatever it is: found by halves."""
+        try:
+            await self._work(consumer, claims, active)
+        except Exception as error:
+            if gone(error):
+                raise
+            if len(claims) > 1:
+                half = len(claims) // 2
+                await self._guarded(consumer, claims[:half], active)
+                await self._guarded(consumer, claims[half:], active)
+                return
+            log.exception("work: a title stopped", consumer=consumer.name, title=claims[0].title)
+            async with self.db.begin() as c:
+                now = await self.db.now(c)
+                said = plain(f"{type(error).__name__}: {error}")[:1000]
+                await work.finish(c, [work.Finished(claims[0], "stopped", said, now + DAY, now)], now)
 
     # --- plan ------------------------------------------------------------------------------------------------------
 
@@ -200,9 +229,11 @@ class Worker:
             orders = [(title, order) for title in titles for order in self._orders(title, seen, held, active, now)]
             brought = await self._without_reading(c, seen, [order for _, order in orders])
         results = await self.delivery.bring(brought)
-        for i, (title, _) in enumerate(orders):
+        for i, (title, order) in enumerate(orders):
             title.results.append(results[i])
             title.findings += results[i].findings
+            if results[i].outcome in UNSETTLED:
+                title.unsettled.add(str(order.resource))
         await self._finish(consumer, titles, seen)
 
     async def look(self, c: AsyncConnection, consumer: str, names: Sequence[TitleKey]) -> Seen:
@@ -317,6 +348,7 @@ class Worker:
 
     async def _finish(self, consumer: Consumer, titles: Sequence[Title], seen: Seen) -> None:
         """Findings, notes, and what is due next, where nothing marked the row again."""
+        await self._wake_others(consumer, titles)
         async with self.db.begin() as c:
             now = await self.db.now(c)
             claims = [title.claim for title in titles]
@@ -324,11 +356,11 @@ class Worker:
             standing = [title for title in titles if (title.claim.consumer, title.claim.title) in mine]
             looks = await applied.look_again(c, consumer.name, [title.claim.title for title in standing], now)
             said = {title.claim.title: _unique(title.findings) for title in standing if title.plan is not None}
-            await findings.settle(self.db, c, consumer.name, said, now)
+            open_ = {title.claim.title: title.unsettled for title in standing}
+            await findings.settle(self.db, c, consumer.name, said, now, keep=open_)
             await self._note(c, consumer, standing, seen)
             done = [self._finished(title, looks.get(title.claim.title), now) for title in standing]
             await work.finish(c, done, now)
-            await self._wake_others(c, consumer, standing, now)
         log.info("work: done", consumer=consumer.name, **_outcomes(done))
         await self.step("finished")
 
@@ -344,26 +376,27 @@ class Worker:
         records = [(self.decisions, f"note/{each.key}", {"body": each.body, "number": each.number}) for each in kept]
         await applied.post(self.db, c, records)
 
-    async def _wake_others(self, c: AsyncConnection, consumer: Consumer, titles: Sequence[Title], now: int) -> None:
+    async def _wake_others(self, consumer: Consumer, titles: Sequence[Title]) -> None:
         """A record that came into being is what other consumers of the title may have waited for."""
-        created = [title for title in titles if any(result.created for result in title.results)]
-        others = [name for name in await installation.registered(c) if name != consumer.name]
-        dues = [
-            work.Due(name, title.claim.title, now, title.claim.priority, "created")
-            for title in created
-            for name in others
-        ]
-        await work.mark(self.db, c, dues)
+        claims = [title.claim for title in titles if any(result.created for result in title.results)]
+        if not claims:
+            return
+        async with self.db.begin() as c:
+            now = await self.db.now(c)
+            others = [name for name in await installation.registered(c) if name != consumer.name]
+            dues = [work.Due(name, each.title, now, each.priority, "created") for each in claims for name in others]
+            await work.mark(self.db, c, dues)
 
     def _finished(self, title: Title, look: int | None, now: int) -> work.Finished:
         claim, plan = title.claim, title.plan
         if plan is None:
-            return work.Finished(claim, "stopped", title.error, due_at=now + DAY)
+            return work.Finished(claim, "stopped", plain(title.error), due_at=now + DAY)
         worst = max(title.results, key=lambda each: SEVERITY.index(each.outcome), default=Result("unchanged"))
-        outcome, detail = worst.outcome, worst.detail
+        outcome, detail = worst.outcome, plain(worst.detail)
         if plan.waits and outcome in ("unchanged", "applied"):
             outcome, detail = "deferred", "; ".join(f"{each.what}: {each.reason}" for each in plan.waits)
-        dues = [look] if look is not None else []
+        # A look that is overdue could not be taken now: again in a minute, never in a hot loop.
+        dues = [look if look > now else now + 60 * SECOND] if look is not None else []
         if plan.next_at is not None:
             dues.append(max(microseconds(plan.next_at), now + SECOND // 10))
         if outcome in ("refused", "dead-lettered", "stopped"):

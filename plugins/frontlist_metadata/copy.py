@@ -107,12 +107,14 @@ class _Texts:
         self.sent = {str(each) for each in sent} if isinstance(sent, list | tuple) else set()
         self.texts: dict[str, Json] = {}
         self.absent: set[str] = set()
+        self.of_work: dict[str, list[Candidate]] = defaultdict(list)
         self.planned = Planned(notes=notes)
 
     def plan(self) -> Planned:
         # Products first: a title's text goes to those that have none of their own.
         for place, candidates in sorted(self._places().items(), key=lambda each: each[0].order):
             self._place(place, candidates)
+        self._work_fields()
         for key, found in (("texts", self.texts), ("sent", sorted(self.sent))):
             self.planned.notes.pop(key, None)
             if found:
@@ -166,9 +168,9 @@ class _Texts:
         filled = [each for each in candidates if each.value is not None]
         if len({json.dumps(each.value, sort_keys=True) for each in filled}) > 1:
             self._twins(place, filled)
-        elif filled and place.kind in WORK_KINDS:
-            self._work_field(filled[0])
-        elif place.kind not in WORK_KINDS:
+        elif place.kind in WORK_KINDS:
+            self._work_field((filled or candidates)[0])
+        else:
             self._marketing_text(place, filled[0] if filled else None)
 
     def _marketing_text(self, place: Place, candidate: Candidate | None) -> None:
@@ -246,22 +248,42 @@ class _Texts:
 
     def _work_field(self, candidate: Candidate) -> None:
         """Keywords and the like: where the tenant's schema has a field for them."""
-        capabilities = self.context.capabilities.get(TARGET)
-        offered = capabilities.fields.get(WORK_INPUT, frozenset()) if capabilities else frozenset()
         kind, name = candidate.rule.kind, candidate.rule.work_field
-        if name is None or name not in offered:
-            lacks = f"no field {name}" if name else "no known field for them"
-            self.findings.add(
-                f"capability/{kind}",
-                "capability",
-                f"{kind} are not sent: {WORK_INPUT} of Consonance has {lacks}",
-                "ask Consonance for one and name it as `work_field` in the mapping",
-                severity="low",
-            )
-            return
-        value = candidate.value if isinstance(candidate.value, list) else [str(candidate.value)]
-        resource = Resource(TARGET, "work", str(self.work_id))
-        self.planned.desired.append(Ensure(resource, {FieldKey(name): value}, FLOW, create=False))
+        if name is not None and self._takes(name):
+            self.of_work[name].append(candidate)
+        elif candidate.value is not None:
+            self._no_field(kind, name)
+
+    def _work_fields(self) -> None:
+        """In one Ensure: a resource that is named twice would be brought about twice, and never settle."""
+        fields: dict[FieldKey, Json] = {}
+        for name, candidates in sorted(self.of_work.items()):
+            filled = [each for each in candidates if each.value is not None]
+            values = [_listed(each.value) for each in filled]
+            noted = f"work/{name}"
+            if any(value != values[0] for value in values):
+                self._twins(Place(filled[0].rule.kind, filled[0].rule.locale or "*", None), filled)
+            elif values or noted in self.sent:
+                # None empties what we sent; it stays noted, so that the plan says the same again.
+                fields[FieldKey(name)] = values[0] if values else None
+                self.sent.add(noted)
+        if fields:
+            resource = Resource(TARGET, "work", str(self.work_id))
+            self.planned.desired.append(Ensure(resource, fields, FLOW, create=False))
+
+    def _takes(self, name: str) -> bool:
+        capabilities = self.context.capabilities.get(TARGET)
+        return capabilities is not None and name in capabilities.fields.get(WORK_INPUT, frozenset())
+
+    def _no_field(self, kind: str, name: str | None) -> None:
+        lacks = f"no field {name}" if name else "no known field for them"
+        self.findings.add(
+            f"capability/{kind}",
+            "capability",
+            f"{kind} are not sent: {WORK_INPUT} of Consonance has {lacks}",
+            "ask Consonance for one and name it as `work_field` in the mapping",
+            severity="low",
+        )
 
     def _channel(self, candidate: Candidate) -> None:
         if candidate.value is not None:
@@ -375,6 +397,10 @@ def _text(value: Json) -> Json:
     if isinstance(value, list | tuple):
         return [each for each in value if isinstance(each, str) and each.strip()] or None
     return None
+
+
+def _listed(value: Json) -> list[str]:
+    return [str(each) for each in value] if isinstance(value, list | tuple) else [str(value)]
 
 
 def _released(rule: CopyRule, cells: Mapping[Cell, Json]) -> bool:

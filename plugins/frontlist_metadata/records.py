@@ -295,7 +295,10 @@ class _Records:
             if found is MISSING:
                 continue
             value = MISSING if empty(found) else _converted(rules[key], found)
-            if value is MISSING and not empty(found):
+            stray = None if value is MISSING else self._unlisted(module, rules[key], value)
+            if stray is not None:
+                self._not_listed(module, rules[key], stray, where)
+            elif value is MISSING and not empty(found):
                 self._no_option(rules[key], found, where)
             elif value is not MISSING:
                 fields[key] = value
@@ -312,6 +315,24 @@ class _Records:
             "value option",
             f"{rule.canonical} is '{found}', which has no value option: {rule.cell.key} is left as it is",
             f"add '{found}' to `values` of {rule.canonical} (line {rule.line} of the mapping)",
+            where,
+        )
+
+    def _unlisted(self, module: ModuleRule, rule: FieldRule, value: Json) -> str | None:
+        """The first text of it that the field's value options lack; options that we were not told are not judged."""
+        capabilities = self.context.capabilities.get(TARGET)
+        allowed = capabilities.values.get(f"{module.module}.{rule.cell.field}") if capabilities else None
+        items = value if isinstance(value, list) else [value]
+        return (
+            next((item for item in items if isinstance(item, str) and item not in allowed), None) if allowed else None
+        )
+
+    def _not_listed(self, module: ModuleRule, rule: FieldRule, stray: str, where: str) -> None:
+        self.findings.add(
+            f"option/{rule.cell.key}/{stray}",
+            "value option",
+            f"{rule.canonical}: {module.module}.{rule.cell.field} has no value option '{stray}'; it is left as it is",
+            f"add the option in 4ALLPORTAL, or map it in `values` of {rule.canonical} (line {rule.line})",
             where,
         )
 

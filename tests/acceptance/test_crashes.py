@@ -30,7 +30,8 @@ def pair():
 
 @pytest.fixture
 def file(tmp_path: Path, database_url, kafka_bootstrap, topic_prefix, pair) -> Path:
-    found = tenants.configuration(tmp_path, database_url, kafka_bootstrap, topic_prefix, pair)
+    quick = {"session": 2.0}  # a killed member holds its partitions for so long
+    found = tenants.configuration(tmp_path, database_url, kafka_bootstrap, topic_prefix, pair, intake=quick)
     path = tmp_path / "frontlist.yaml"
     path.write_text(json.dumps(found))
     return path

@@ -1,6 +1,6 @@
 """People edit both systems at random while calls fail; once they stop, writes stop, and all is as it must be.
 
-`FRONTLIST_ECHO_EXAMPLES=50 pytest tests/integration/test_echo_machine.py` plays so many new stories;
+`ECHO_EXAMPLES=50 pytest tests/integration/test_echo_machine.py` plays so many new stories;
 without it, the same few each time.
 """
 
@@ -38,7 +38,7 @@ from frontlist.state import work
 from frontlist_sandbox.catalogue.bundled import bundled
 from frontlist_sandbox.consonance.model import MarketingText, Product, Tenant
 
-EXAMPLES = int(os.environ.get("FRONTLIST_ECHO_EXAMPLES", "0"))
+EXAMPLES = int(os.environ.get("ECHO_EXAMPLES", "0"))
 #: Two released works, one that is released now and then, and one that never is.
 PRIDE, SOULS, YELLOW, NEVER = 61001, 61003, 61008, 61012
 WORKS = (PRIDE, SOULS, YELLOW, NEVER)

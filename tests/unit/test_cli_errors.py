@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 from ruamel.yaml import YAML
 from sqlalchemy import create_engine, make_url, text
 
-from frontlist import cli
+from frontlist import cli, logs
 from frontlist.mapping import default_text
 
 Call = Callable[..., tuple[int, str]]
@@ -58,7 +57,7 @@ def call(
         return int(ended.value.code or 0), " ".join(capsys.readouterr().err.split())
 
     yield run
-    structlog.reset_defaults()
+    logs.configure("error")
     root.handlers, root.level = kept, level
 
 
@@ -197,21 +196,29 @@ def test_a_second_process_on_the_same_sqlite_file_refuses(call: Call, tmp_path: 
 # --- Kafka ---------------------------------------------------------------------------------------------------------
 
 
-def test_an_unreachable_kafka_is_named_with_its_cure_before_anything_is_decided(call: Call, tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", [["run"], ["topics", "list"]])
+def test_an_unreachable_kafka_is_named_with_its_cure(call: Call, tmp_path: Path, command: list[str]) -> None:
     written(tmp_path)
     call("db", "upgrade")
-    code, said = call("mode", "set", "off")
+    code, said = call(*command)
     assert "Connect call failed" in said or "refused" in said
     assert (code, "Kafka does not answer" in said, "where: 127.0.0.1:1 cure: check kafka.bootstrap" in said) == (
         2,
         True,
         True,
     )
+
+
+def test_a_decision_needs_no_kafka_and_waits_in_the_database_for_its_topic(call: Call, tmp_path: Path) -> None:
+    written(tmp_path)
+    call("db", "upgrade")
+    assert call("mode", "set", "off")[0] == 0
     with create_engine(f"sqlite:///{tmp_path / 'f.sqlite'}").begin() as c:
-        assert c.execute(text("SELECT count(*) FROM decision")).scalar_one() == 0
+        assert c.execute(text("SELECT key, body FROM decision")).all() == [("*/*", '"off"')]
+        assert c.execute(text("SELECT key FROM outbox")).scalars().all() == ["mode/*/*"]
 
 
-@pytest.mark.parametrize("command", [["run"], ["mode", "set", "apply"], ["rebuild"]])
+@pytest.mark.parametrize("command", [["run"], ["rebuild"]])
 def test_missing_topics_say_the_cure_and_are_not_made_by_the_way(
     call: Call, tmp_path: Path, kafka_bootstrap: str, topic_prefix: str, command: list[str]
 ) -> None:

@@ -65,3 +65,9 @@ async def test_outside_the_window_a_title_waits_until_it_begins(sqlite_url: str)
         waits = await Backfill(db, BackfillSettings(), ZoneInfo("UTC"), clock).admit(c, TitleKey("work:1"))
     assert 7.9 * 3600 < waits <= 8 * 3600
     await db.close()
+
+
+def test_a_window_of_the_early_morning_comes_again_the_next_day() -> None:
+    at = datetime(2026, 1, 10, 12, tzinfo=UTC)
+    begins, ends = backfill(begins=time(1), ends=time(5)).window(at)
+    assert (begins.isoformat(), ends.isoformat()) == ("2026-01-11T01:00:00+00:00", "2026-01-11T05:00:00+00:00")

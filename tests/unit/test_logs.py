@@ -20,7 +20,7 @@ def as_before() -> Iterator[None]:
     root = logging.getLogger()
     kept, level = list(root.handlers), root.level
     yield
-    structlog.reset_defaults()
+    logs.configure("error")
     root.handlers, root.level = kept, level
 
 

@@ -201,7 +201,7 @@ async def _raws(connection: AsyncConnection, system: str, keys: Sequence[RawKey]
 async def mark_missing(
     db: Database, connection: AsyncConnection, system: str, keys: Sequence[RawKey], now: int
 ) -> None:
-    """Asked for by id and not there, for the first time: asked again later."""
+    """Asked for by id and not there, for the first time: asked again later. `now` 0: its deletion was stated."""
     for key in keys:
         await connection.execute(
             sa.update(raw_table).where(*_is(system, key), raw_table.c.missing_since.is_(None)).values(missing_since=now)

@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
@@ -24,6 +24,8 @@ metadata = sa.MetaData()
 #: The one sequence from which numbers, claims and tokens are drawn.
 NUMBERS = sa.Sequence("frontlist_number", metadata=metadata)
 number_table = sa.Table("number", metadata, sa.Column("value", sa.BigInteger, nullable=False))
+#: Classes of SQLSTATE that pass: connection, read-only, rolled back, out of resources, operator.
+PASSING = frozenset({"08", "25", "40", "53", "57"})
 #: Rows a statement, below the parameter limits of both databases.
 CHUNK = 500
 
@@ -86,9 +88,14 @@ class Database:
             raised = sa.update(number_table).where(number_table.c.value < now).values(value=now)
             await connection.execute(raised)
             return
-        await connection.execute(sa.text("SELECT pg_advisory_xact_lock(7040001)"))
-        setval = "SELECT setval('frontlist_number', GREATEST(nextval('frontlist_number'), :now))"
+        await self.lock(connection, "frontlist/numbers")
+        setval = "SELECT setval('frontlist_number', :now) FROM frontlist_number WHERE last_value < :now"
         await connection.execute(sa.text(setval), {"now": now})
+
+    async def lock(self, connection: AsyncConnection, name: str) -> None:
+        """One transaction at a time under this name; SQLite has only one that writes anyway."""
+        if not self.sqlite:
+            await connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": name})
 
     def insert(self, table: sa.Table) -> Any:
         """The dialect's INSERT, which has ON CONFLICT."""
@@ -141,13 +148,22 @@ def load(text: str | None) -> Any:
     return None if text is None else json.loads(text)
 
 
+def plain(text: str) -> str:
+    """Without U+0000, which PostgreSQL does not store."""
+    return text.replace("\x00", "\\0")
+
+
 def gone(error: BaseException) -> bool:
-    """Whether the database is unreachable (everything pauses), rather than refusing what it was told."""
-    if isinstance(error, ConnectionError | TimeoutError):
+    """Whether it will pass (unreachable, starting up, deadlock, a lock that took too long), so that we pause."""
+    if isinstance(error, ConnectionError | TimeoutError | sa.exc.TimeoutError):
         return True
-    if isinstance(error, OperationalError):
-        return "locked" not in str(error)
-    return isinstance(error, DBAPIError) and (error.connection_invalidated or "connection" in str(error).lower())
+    if not isinstance(error, DBAPIError):
+        return False
+    state = getattr(error.orig, "sqlstate", None)
+    if error.connection_invalidated or not state:
+        # SQLite has no such codes: locked and busy are operational errors.
+        return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
+    return state[:2] in PASSING or state == "55P03"
 
 
 @asynccontextmanager
@@ -180,7 +196,7 @@ def _async_url(url: str) -> URL:
 def _engine(url: URL, is_sqlite: bool) -> AsyncEngine:
     if not is_sqlite:
         # A process that is stopped inside a transaction must not hold its locks for ever.
-        limits = {"idle_in_transaction_session_timeout": "30000", "lock_timeout": "20000"}
+        limits = {"idle_in_transaction_session_timeout": "30000", "lock_timeout": "40000"}
         connect = {"server_settings": {"application_name": "frontlist", **limits}, "timeout": 10}
         return create_async_engine(url, pool_size=10, max_overflow=10, pool_pre_ping=True, connect_args=connect)
     engine = create_async_engine(url, poolclass=AsyncAdaptedQueuePool, pool_size=5, connect_args={"timeout": 30})

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontlist.contract import Finding, TitleKey
-from frontlist.state.database import Database, metadata
+from frontlist.state.database import Database, metadata, plain
 
 finding_table = sa.Table(
     "finding",
@@ -28,14 +28,27 @@ finding_table = sa.Table(
 
 
 async def settle(
-    db: Database, connection: AsyncConnection, consumer: str, said: Mapping[TitleKey, Sequence[Finding]], now: int
+    db: Database,
+    connection: AsyncConnection,
+    consumer: str,
+    said: Mapping[TitleKey, Sequence[Finding]],
+    now: int,
+    keep: Mapping[TitleKey, Collection[str]] | None = None,
 ) -> None:
-    """`said`: all findings of each title now; what is open and not said is closed."""
+    """`said`: all findings of each title now; what is open and not said is closed.
+
+    `keep`: title -> resources of which nothing is known now, so that what was found of them stays open.
+    """
     f = finding_table.c
     query = sa.select(finding_table).where(f.consumer == consumer, f.title.in_(said), f.closed_at.is_(None))
     opened = {(row.title, row.key): row for row in await connection.execute(query)}
     wanted = {(title, each.key): each for title, findings in said.items() for each in findings}
-    closed = [key for key in opened if key not in wanted]
+    unknown = {title: tuple(resources) for title, resources in (keep or {}).items()}
+    closed = [
+        key
+        for key, row in opened.items()
+        if key not in wanted and not row.where_.startswith(unknown.get(TitleKey(row.title)) or ("\0",))
+    ]
     for title, key in closed:
         await connection.execute(
             sa.update(finding_table).where(f.consumer == consumer, f.title == title, f.key == key).values(closed_at=now)
@@ -71,9 +84,9 @@ def _row(consumer: str, title: str, each: Finding, now: int) -> dict[str, Any]:
         "key": each.key,
         "kind": each.kind,
         "severity": each.severity,
-        "message": each.message,
-        "cure": each.cure,
-        "where_": each.where,
+        "message": plain(each.message),
+        "cure": plain(each.cure),
+        "where_": plain(each.where),
         "opened_at": now,
         "closed_at": None,
     }

@@ -57,6 +57,12 @@ async def leave(connection: AsyncConnection, process: str) -> None:
     await connection.execute(sa.delete(process_table).where(process_table.c.id == process))
 
 
+async def forget_all(connection: AsyncConnection) -> None:
+    """Leases and processes of those who ran before; only where none of them can be alive."""
+    await connection.execute(sa.delete(lease_table))
+    await connection.execute(sa.delete(process_table))
+
+
 async def living(connection: AsyncConnection, now: int) -> list[sa.Row[Any]]:
     query = sa.select(process_table).where(process_table.c.heartbeat_at > now - DEAD_AFTER)
     return list((await connection.execute(query)).all())

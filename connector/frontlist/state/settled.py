@@ -68,7 +68,7 @@ class Decision:
 
 
 async def save_links(db: Database, connection: AsyncConnection, links: Sequence[Link]) -> list[TitleKey]:
-    """Answers the titles whose links changed."""
+    """Answers the titles whose links changed: those that gained one and those that lost one."""
     newest = {each.key: each for each in sorted(links, key=lambda each: each.number)}
     rows = [
         {
@@ -83,14 +83,21 @@ async def save_links(db: Database, connection: AsyncConnection, links: Sequence[
     ]
     if not rows:
         return []
+    c = link_table.c
+    keys = sa.tuple_(c.target, c.kind, c.source_id).in_([(e.target, e.kind, e.source_id) for e in newest.values()])
+    before = {
+        f"{row.target}/{row.kind}/{row.source_id}": row.title
+        for row in await connection.execute(sa.select(c.target, c.kind, c.source_id, c.title).where(keys))
+    }
     changed = await db.upsert(
         connection,
         link_table,
         rows,
         where=lambda old, new: old.number < new.number,
-        returning=(link_table.c.title,),
+        returning=(c.target, c.kind, c.source_id, c.title),
     )
-    return [TitleKey(row.title) for row in changed]
+    now = {f"{row.target}/{row.kind}/{row.source_id}": row.title for row in changed}
+    return [TitleKey(title) for title in sorted({*now.values(), *(before[key] for key in now if key in before)})]
 
 
 async def links_of(connection: AsyncConnection, titles: Sequence[TitleKey]) -> dict[TitleKey, dict[Resource, str]]:

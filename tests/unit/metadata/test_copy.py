@@ -226,14 +226,52 @@ def test_keywords_without_a_field_are_one_capability_finding() -> None:
     assert [key for key in keys(result) if key.startswith("capability")] == ["capability/keywords"]
 
 
+def to_work(*cells: dict[str, Any], mapped: str = "keywords", **fields: Any) -> Plan:
+    """A plan whose kinds go to fields of the work: `mapped` as "kind" or "kind=field"."""
+    text = default_text()
+    for each in mapped.split():
+        kind, _, name = each.partition("=")
+        text = text.replace(f"{{kind: {kind},", f"{{kind: {kind}, work_field: {name or kind},")
+    has = {"consonance": Capabilities(fields={"UpdateWorkInput": frozenset({"keywords", "inHouseSubjects"})})}
+    return planned(dossier(portal(record(*cells))), context(load(text), LATER, capabilities=has, **fields))
+
+
+def of_work(result: Plan) -> list[dict[str, Any]]:
+    found = [each for each in result.desired if each.resource.kind == "work"]
+    assert all(isinstance(each, Ensure) and each.resource.id == "1" and not each.create for each in found)
+    return [dict(each.fields) for each in found if isinstance(each, Ensure)]
+
+
 def test_keywords_go_where_the_schema_has_a_field() -> None:
-    mapping = load(default_text().replace("{kind: keywords,", "{kind: keywords, work_field: keywords,"))
-    has = {"consonance": Capabilities(fields={"UpdateWorkInput": frozenset({"id", "keywords"})})}
-    result = planned(dossier(portal(record(*KEYWORDS))), context(mapping, LATER, capabilities=has))
-    (found,) = [each for each in result.desired if each.flow == 6]
-    assert isinstance(found, Ensure)
-    assert (found.resource.kind, found.resource.id) == ("work", "1")
-    assert found.fields == {"keywords": ["tale", "ale"]}
+    assert of_work(to_work(*KEYWORDS)) == [{"keywords": ["tale", "ale"]}]
+
+
+def test_all_fields_of_a_work_are_in_one_desired_state() -> None:
+    bullets = cell("feature_bullets", ["With maps"], locale="en_GB")
+    result = to_work(*KEYWORDS, bullets, mapped="keywords feature_bullets=inHouseSubjects")
+    assert of_work(result) == [{"inHouseSubjects": ["With maps"], "keywords": ["tale", "ale"]}]
+
+
+def test_records_that_differ_in_one_field_of_the_work_are_a_finding_and_none_is_sent() -> None:
+    line = "- {kind: keywords, work_field: keywords, module: MODULE, field: keywords, dimensions: {locale: en_GB}}"
+    title, product = (line.replace("MODULE", each) for each in ("title", "product"))
+    usual = title.replace(" work_field: keywords,", "")
+    assert usual in default_text()
+    mapping = load(default_text().replace(usual, f"{title}\n    {product}"))
+    has = {"consonance": Capabilities(fields={"UpdateWorkInput": frozenset({"keywords"})})}
+    other = own(cell("keywords", ["other"], locale="en_GB"), KEYWORDS[1])
+    result = planned(dossier(portal(record(*KEYWORDS), other)), context(mapping, LATER, capabilities=has))
+    assert of_work(result) == []
+    assert "twins/keywords/en_GB/all" in keys(result)
+
+
+def test_released_empty_keywords_empty_only_what_we_sent() -> None:
+    empty = [cell("keywords", [], locale="en_GB"), KEYWORDS[1]]
+    assert of_work(to_work(*empty)) == []
+    notes = {"sent": (to_work(*KEYWORDS).notes or {})["sent"]}
+    result = to_work(*empty, notes=notes)
+    assert of_work(result) == [{"keywords": None}]
+    assert of_work(to_work(*empty, notes=result.notes or {})) == [{"keywords": None}]
 
 
 def test_a_variant_that_the_tenant_lacks_is_a_capability_finding() -> None:

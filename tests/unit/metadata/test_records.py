@@ -154,6 +154,32 @@ def test_a_value_without_an_option_leaves_the_cell_alone() -> None:
     assert keys(result) == ["option/marketing_tier/Whim"]
 
 
+OPTIONS = {"fourallportal": Capabilities(values={"product.publishing_status": frozenset({"02", "04"})})}
+
+
+def test_a_status_that_the_field_has_no_option_for_is_a_finding_and_leaves_the_cell_alone() -> None:
+    result = planned(dossier(metadata=metadata(described(publishing_status="99"))), capabilities=OPTIONS)
+    assert "publishing_status" not in fields_of(result)
+    assert keys(result) == ["option/publishing_status/99"]
+    [found] = [each for each in result.findings if each.key == "option/publishing_status/99"]
+    assert "product 11" in found.where
+    assert "`values` of publishing_status" in found.cure
+
+
+@pytest.mark.parametrize("capabilities", [OPTIONS, {}, {"fourallportal": Capabilities()}])
+def test_a_listed_status_passes_and_options_that_we_were_not_told_are_not_judged(capabilities: Any) -> None:
+    result = planned(dossier(), capabilities=capabilities)
+    assert fields_of(result)["publishing_status"] == "02"
+    assert keys(result) == []
+
+
+def test_one_unlisted_subject_leaves_the_whole_list_alone() -> None:
+    subjects = [{"scheme": "Thema", "code": code, "main": code == "FRH"} for code in ("FBC", "FRH")]
+    has = {"fourallportal": Capabilities(values={"product.thema": frozenset({"FRH"})})}
+    result = planned(dossier(metadata=metadata(subjects=subjects)), capabilities=has)
+    assert ("thema" in fields_of(result), keys(result)) == (False, ["option/thema/FBC"])
+
+
 @pytest.mark.parametrize(
     ("isbn", "finding", "severity"),
     [("9780306406158", "isbn/wrong/11", "high"), ("12", "isbn/wrong/11", "high"), (None, "isbn/none", "low")],

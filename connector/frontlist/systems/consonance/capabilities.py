@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from frontlist.contract import Capabilities
+from frontlist.systems.consonance import works
 from frontlist.systems.consonance.schema import Schema
 from frontlist.systems.consonance.texts import INPUTS
 
@@ -12,10 +13,14 @@ _ENUMS = ("MarketingTextVariant", "ONIXLanguageCode", "ONIXContentAudienceCode")
 
 
 def of(schema: Schema) -> Capabilities:
-    """`fields`: type -> names, "text" -> the field keys of that kind; `values`: enum -> codes without underscore."""
+    """`fields`: type -> names, "text" -> the field keys of that kind; `values`: enum -> codes without underscore.
+
+    UpdateWorkInput holds the fields that kind `work` can write: none where the mutation is missing.
+    """
     offered = schema.inputs("CreateMarketingTextInput")
     fields = {name: frozenset(schema.types[name].fields) for name in _TYPES if name in schema.types}
     fields |= {name: frozenset(schema.inputs(name)) for name in _INPUTS if name in schema.types}
+    fields[works.INPUT] = works.writable(schema)
     fields["text"] = frozenset(key for key, name in INPUTS.items() if name in offered)
     values = {name: frozenset(v.removeprefix("_") for v in schema.values(name)) for name in _ENUMS}
     return Capabilities(fields=fields, creatable={"text": creatable(schema)}, values=values)

@@ -1,6 +1,7 @@
-"""Consonance as a target: marketing texts only. Updating one is not evidenced, so: create, verify, delete the old one.
+"""Consonance as a target: marketing texts, and fields of a work (`works`).
 
-Every text of ours carries our marker in its internal text; one without it is never touched.
+Updating a text is not evidenced, so: create, verify, delete the old one. Every text of ours carries our marker in its
+internal text; one without it is never touched.
 """
 
 from __future__ import annotations
@@ -24,10 +25,9 @@ from frontlist.contract import (
     StepOutcome,
 )
 from frontlist.errors import DeadLetter, Refuse, Retry, Stop
-from frontlist.systems.consonance import capabilities, texts
+from frontlist.systems.consonance import capabilities, mutations, texts, works
 from frontlist.systems.consonance.client import Client
 from frontlist.systems.consonance.marker import Marker
-from frontlist.systems.consonance.schema import Schema
 from frontlist.systems.consonance.texts import Text
 
 KIND = "text"
@@ -51,6 +51,9 @@ class ConsonanceTarget:
 
     Resource id: "<work id>/<uuid>" or "<uuid>". To take a text away: Ensure with markdown None, or Absent where the
     id names the work. Steps of one run: create -> {"id", "print"}, verify -> {"id", "missing"}, delete -> {"ids"}.
+
+    Kind `work`: fields as UpdateWorkInput names them, None empties one. Resource id: the work's. Never made or taken
+    away here. One step: update -> {"fields"}.
     """
 
     name = "consonance"
@@ -67,16 +70,20 @@ class ConsonanceTarget:
         return capabilities.of(await self.client.schema(refresh=True))
 
     async def read(self, desired: Sequence[Desired]) -> Mapping[Resource, Actual | None]:
-        """Our texts of these resources, found by their marker in the texts of the works concerned."""
-        works = {each.resource: work_of(each) for each in desired}
-        found = await texts.ours(self.client, sorted(set(works.values())))
-        return {each.resource: _actual(each, found[works[each.resource]]) for each in desired}
+        """Our texts, found by their marker in the texts of the works concerned, and works by their id."""
+        of_works = [each for each in desired if each.resource.kind == works.KIND]
+        of_texts = [each for each in desired if each.resource.kind != works.KIND]
+        found = await texts.ours(self.client, sorted({work_of(each) for each in of_texts}))
+        actual = {each.resource: _actual(each, found[work_of(each)]) for each in of_texts}
+        return actual | await works.read(self.client, of_works)
 
     def same(self, resource: Resource, key: FieldKey, desired: Json, actual: Json) -> bool:
-        return texts.same(key, desired, actual)
+        return works.same(desired, actual) if resource.kind == works.KIND else texts.same(key, desired, actual)
 
     def steps(self, desired: Desired, actual: Actual | None, progress: Mapping[str, Json]) -> Sequence[Step]:
-        """Create and verify what is not there as wanted, then delete every other text of this resource."""
+        """Of a text: create and verify what is not there as wanted, then delete every other one of this resource."""
+        if desired.resource.kind == works.KIND:
+            return works.steps(desired, actual, progress)
         here = list(actual.extra) if actual else []
         if not _wants_text(desired):
             return _delete(desired, [text["id"] for text in here], progress)
@@ -94,7 +101,7 @@ class ConsonanceTarget:
 
     async def write(self, steps: Sequence[Step], deadline: float) -> Sequence[StepOutcome]:
         """One by one; a text that does not read back as written is taken away again and refused."""
-        act = {"create": self._create, "verify": self._verify, "delete": self._delete}
+        act = {"create": self._create, "verify": self._verify, "delete": self._delete, works.UPDATE: self._update}
         return [await act[step.name](step, deadline) for step in steps]
 
     async def _create(self, step: Step, deadline: float) -> StepOutcome:
@@ -109,10 +116,10 @@ class ConsonanceTarget:
         mark = Marker(step.resource.id, step.payload["print"])
         variables = {"input": {**given, "internalTextMarkdown": str(mark)}}
         try:
-            payload = await self.client.mutate(_mutation(schema, "createMarketingText"), variables, deadline)
+            payload = await self.client.mutate(mutations.text(schema, "createMarketingText"), variables, deadline)
         except Refuse as error:
             return _refusal(error.what, fields)
-        said = _errors(payload)
+        said = mutations.complaint(payload)
         if said:
             return _refusal(said, fields)
         id_ = _created_id(payload) or await self._found(step, mark)
@@ -151,14 +158,16 @@ class ConsonanceTarget:
         schema = await self.client.schema()
         said = ""
         try:
-            payload = await self.client.mutate(
-                _mutation(schema, "deleteMarketingText"), {"input": {"id": id_}}, deadline
-            )
-            said = _errors(payload)
+            mutation = mutations.text(schema, "deleteMarketingText")
+            payload = await self.client.mutate(mutation, {"input": {"id": id_}}, deadline)
+            said = mutations.complaint(payload)
         except Refuse as error:
             said = error.what
         if said and any(text.id == id_ for text in await self._ours(step)):
             raise DeadLetter(f"the old text {id_} is not deleted: {said}", where=str(step.resource), cure="delete it")
+
+    async def _update(self, step: Step, deadline: float) -> StepOutcome:
+        return await works.update(self.client, step, deadline)
 
     async def _ours(self, step: Step) -> list[Text]:
         work = step.payload["work_id"]
@@ -216,33 +225,6 @@ def _delete(desired: Desired, ids: Sequence[int], progress: Mapping[str, Json]) 
     gone = set((progress.get("delete") or {}).get("ids", ()))
     left = [id_ for id_ in ids if id_ not in gone]
     return [Step(desired.resource, "delete", {"work_id": work_of(desired), "ids": left})] if left else []
-
-
-def _mutation(schema: Schema, name: str) -> str:
-    """Asks of the payload what it offers: its names are UNKNOWN, so a text in it is known by its type."""
-    offered = schema.written(name)
-    if offered is None:
-        raise Stop(f"the tenant has no mutation {name}", where="consonance GraphQL schema", cure="frontlist check")
-    kind = schema.types[offered.type.name]
-    parts = []
-    for field, of in kind.fields.items():
-        inner = schema.types.get(of.type.name)
-        if of.type.name == "MarketingText":
-            parts.append(f"{field} {{ id }}")
-        elif field == "errors" and inner is not None and inner.composite:
-            known = [n for n in ("message", "path", "attribute", "field") if n in inner.fields]
-            parts.append(f"errors {{ {' '.join(known) or '__typename'} }}")
-        elif inner is None or not inner.composite:
-            parts.append(field)
-    given = offered.arguments["input"].name
-    return f"mutation Write($input: {given}!) {{ {name}(input: $input) {{ {' '.join(parts) or '__typename'} }} }}"
-
-
-def _errors(payload: Mapping[str, Json]) -> str:
-    """What a payload complains of: texts, or objects with a message (which of them is UNKNOWN)."""
-    errors = payload.get("errors") or []
-    items = errors if isinstance(errors, list) else [errors]
-    return "; ".join(" ".join(str(v) for v in e.values()) if isinstance(e, dict) else str(e) for e in items)
 
 
 def _created_id(payload: Mapping[str, Json]) -> int | None:

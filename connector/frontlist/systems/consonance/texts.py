@@ -99,9 +99,9 @@ def _text(row: Mapping[str, Json], work_id: int) -> Text | None:
 def normal(key: str, value: Json) -> Json:
     """One form of a value: codes without underscore, lists sorted, an empty list for none."""
     if key in _LISTS:
-        items = [_bare(item) for item in value or ()]
+        items = [bare(item) for item in value or ()]
         return sorted(items, key=str)
-    return _bare(value) if key in ("variant", "language") else value
+    return bare(value) if key in ("variant", "language") else value
 
 
 def same(key: str, desired: Json, actual: Json) -> bool:
@@ -131,14 +131,14 @@ def spelled(schema: Schema, fields: Mapping[FieldKey, Json]) -> tuple[dict[str, 
         if name is None or name not in offered:
             refused[key] = f"the tenant's CreateMarketingTextInput has no {name or key}"
         elif value is not None:
-            given[name], unknown = _coded(schema, offered[name].name, value)
+            given[name], unknown = coded(schema, offered[name].name, value)
             if unknown:
                 known = ", ".join(sorted(schema.values(offered[name].name)))
                 refused[key] = f"{unknown} is no {offered[name].name} of the tenant; it has {known[:300]}"
     return given, refused
 
 
-def _coded(schema: Schema, enum: str, value: Json) -> tuple[Json, str]:
+def coded(schema: Schema, enum: str, value: Json) -> tuple[Json, str]:
     """The value as the enum spells it, and what of it the enum lacks."""
     items = value if isinstance(value, list | tuple) else [value]
     names = [schema.spelled(enum, item) if isinstance(item, str) else item for item in items]
@@ -146,5 +146,6 @@ def _coded(schema: Schema, enum: str, value: Json) -> tuple[Json, str]:
     return (names if isinstance(value, list | tuple) else names[0]), unknown
 
 
-def _bare(value: Json) -> Json:
+def bare(value: Json) -> Json:
+    """A code without the underscore that GraphQL puts before a digit."""
     return value.removeprefix("_") if isinstance(value, str) else value

@@ -13,7 +13,13 @@ async def introspect(tenant: Tenant) -> Capabilities:
     return Capabilities(
         fields={name: frozenset(one.module.by_name) for name, one in known.items()},
         creatable={name: _why_not(one.module, tenant.uses[name]) for name, one in known.items()},
-        values={key: allowed for one in known.values() for key, allowed in one.options.items()},
+        values={key: allowed for one in known.values() for key, allowed in one.options.items()}
+        | {
+            f"{name}.{each.name}": one.options[each.option_key]
+            for name, one in known.items()
+            for each in one.module.fields
+            if each.option_key and each.option_key in one.options
+        },
     )
 
 

@@ -1,0 +1,75 @@
+"""Modes between plan and ensure: what is proposed waits for a person, what is off is silent, imprints differ."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import tenants
+from frontlist import runtime
+from frontlist.cli.deciding import decide
+from frontlist.settings import Settings
+from frontlist.state import findings
+
+
+@pytest.fixture
+def pair():
+    with tenants.pair() as both:
+        yield both
+
+
+@pytest.fixture
+def installation(tmp_path: Path, sqlite_url, kafka_bootstrap, topic_prefix, pair) -> Settings:
+    return tenants.settings(tmp_path, sqlite_url, kafka_bootstrap, topic_prefix, pair)
+
+
+async def proposals(it: runtime.Installation) -> list[str]:
+    async with it.db.read() as c:
+        cures = [row.cure for row in await findings.open_ones(c) if row.kind == "proposal"]
+    return [cure.split("mode accept ")[1].split("`")[0] for cure in cures]
+
+
+async def test_what_is_proposed_is_written_once_a_person_accepts_it(installation: Settings, pair) -> None:
+    async with tenants.prepared(installation, mode="propose"), tenants.running(installation) as it:
+        await tenants.settled(it)
+        said = await proposals(it)
+        assert (len(said), pair.records()) == (36, [])
+        wanted = next(each for each in said if "/product/" in each)
+        await decide(it, "accepted", wanted, True)
+        await tenants.until(lambda: len(pair.records()) == 1, what="the accepted record")
+        await tenants.settled(it)
+        assert [each["id"] for each in pair.records()] == [wanted.split("/")[2]]
+        assert wanted not in await proposals(it)
+
+
+async def test_one_imprint_applies_while_the_others_observe_and_a_lower_mode_acts_at_once(
+    installation: Settings, pair
+) -> None:
+    async with tenants.prepared(installation, mode=None), tenants.running(installation) as it:
+        await decide(it, "mode", "1/Gaslamp Classics", "apply")
+        await tenants.until(lambda: bool(pair.records()), what="records of one imprint")
+        await tenants.settled(it)
+        assert {tenants.value(each, "imprint") for each in pair.records()} == {"Gaslamp Classics"}
+        await decide(it, "mode", "1/Gaslamp Classics", "off")
+        pair.dam.forget_calls()
+        pair.consonance.send("PATCH", "/sandbox/works/61001", {"authorship_description": "not to be written"})
+        await tenants.settled(it)
+        assert pair.dam.writes() == 0
+
+
+async def test_a_changed_mapping_makes_every_title_due_and_a_wrong_one_refuses(installation: Settings, pair) -> None:
+    async with tenants.prepared(installation), tenants.running(installation) as it:
+        await tenants.settled(it)
+        assert {tenants.value(each, "publisher") for each in pair.records()} == {None}
+    text = installation.mapping.read_text()
+    installation.mapping.write_text(text.replace("      imprint: imprint\n", "      imprint: publisher\n", 1))
+    async with tenants.running(installation) as it:
+        await tenants.until(
+            lambda: all(tenants.value(each, "publisher") for each in pair.records()), what="the other field"
+        )
+        await tenants.settled(it)
+    installation.mapping.write_text(text.replace("      imprint: imprint\n", "      imprint: no_such_field\n", 1))
+    with pytest.raises(Exception, match=r"mapping\.yaml:\d+: .*no_such_field"):
+        async with tenants.running(installation):
+            pass
