@@ -360,6 +360,7 @@ class Delivery:
                 async with self.db.begin() as c:
                     for job in sorted(going, key=lambda each: each.order.resource):
                         await self._keep(c, job, {job.steps[0].name: job.read_at})
+                await self.step("stepped")
         if any(job.wrote for job in jobs):
             await self.step("written")
 

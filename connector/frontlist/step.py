@@ -16,6 +16,7 @@ NAMES = (
     "claimed",
     "planned",
     "intended",
+    "stepped",
     "written",
     "remembered",
     "finished",
