@@ -1,5 +1,6 @@
 """Fixtures that every test may ask for; a server starts only when a test needs it."""
 
+import os
 import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,10 +18,13 @@ ASK = pytest.StashKey[Callable[[str], str]]()
 
 def pytest_configure(config: pytest.Config) -> None:
     logs.configure("error")  # an installation in the test's own process would write into what commands print
+    environment = dict(os.environ)
+    # It names the server to use, and would be every installation's `database` as well.
+    os.environ.pop("FRONTLIST_DATABASE", None)
     if (given := getattr(config, "workerinput", None)) is not None:
         config.stash[ASK] = asking(given["servers_address"], given["servers_key"])
         return
-    servers = config.stash[SERVERS] = Servers(lambda line: _say(config, line))
+    servers = config.stash[SERVERS] = Servers(lambda line: _say(config, line), environment)
     config.stash[ASK] = servers.address
 
 

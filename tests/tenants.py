@@ -128,7 +128,8 @@ def configuration(
         "capture": {"lease": 3.0, "retry": 0.3, "absent_after": 0.5},
         "intake": {"session": 6.0},
         "work": {"idle": 0.1, "retry_first": 0.1},
-        "ensure": {"look_again": 1.0, "pause": 1.0, "lease": 5.0},
+        "ensure": {"look_again": 1.0, "lease": 5.0},
+        "breaker": {"first": 0.5, "longest": 1.0, "refused_key": 1.0},
         "backfill": {"begins": "00:00", "ends": "00:00", "titles": 1000},
     }
     return {

@@ -127,7 +127,7 @@ class Capture:
     async def _lease(self, stopping: asyncio.Event) -> AsyncIterator[processes.Lease | None]:
         name = f"capture/{self.system}"
         async with self.db.begin() as c:
-            got = await processes.acquire(self.db, c, [name], self._me, self.settings.lease)
+            got = await processes.acquire(self.db, c, [(name, self._me)], self.settings.lease)
         if name not in got:
             yield None
             return
@@ -136,17 +136,17 @@ class Capture:
         finally:
             with contextlib.suppress(Exception):
                 async with self.db.begin() as c:
-                    await processes.give_back(c, [got[name]])
+                    await processes.give_back(self.db, c, [got[name]])
 
     async def _keep(self, lease: processes.Lease) -> None:
         while True:
             await asyncio.sleep(self.settings.lease / 3)
             async with self.db.begin() as c:
-                if await processes.extend(self.db, c, lease, self.settings.lease) is None:
+                if not await processes.extend(self.db, c, [lease], self.settings.lease):
                     raise LeaseLostError
 
     async def _held(self, c: AsyncConnection, lease: processes.Lease) -> None:
-        if not await processes.held(self.db, c, lease):
+        if not await processes.held(self.db, c, [lease]):
             raise LeaseLostError
 
     # --- the loop --------------------------------------------------------------------------------------------------

@@ -1,11 +1,13 @@
 """Ensure: desired states are brought about in a target, under a lease, with intent before and remembrance after.
 
-Compare with what was applied; read what differs or is in doubt; intent; steps; remember (docs/decisions/0002).
+Compare with what was applied; wait in the target's lane; hold; read what differs or is in doubt; intent; steps;
+remember (docs/decisions/0002 and 0004).
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -13,32 +15,42 @@ import structlog
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from frontlist.breaker import Breaker, BreakerSettings
+from frontlist.budget import Budget
 from frontlist.clock import Clock
-from frontlist.contract import (
-    Absent,
-    Actual,
-    Desired,
-    Done,
-    Ensure,
-    FieldKey,
-    Finding,
-    Json,
-    Refused,
-    Resource,
-    Step,
-    StepOutcome,
-    Target,
-)
-from frontlist.errors import DeadLetter, DeliveryError, Pause, Refuse, Retry
+from frontlist.contract import Actual, Done, Ensure, FieldKey, Refused, Resource, StepOutcome, Target
+from frontlist.errors import ConfigurationError, DeadLetter, DeliveryError, Pause, Refuse, Retry
 from frontlist.gentleness import Backfill
-from frontlist.state import applied, processes, work
+from frontlist.grouping import Group
+from frontlist.jobs import (
+    SECOND,
+    Job,
+    Order,
+    Result,
+    as_before,
+    dead_finding,
+    end,
+    intent,
+    job,
+    line,
+    look,
+    open_ones,
+    outcome,
+    park,
+    settled,
+    taken_finding,
+    units,
+    without_call,
+)
+from frontlist.lanes import Bundle, Lane
+from frontlist.modes import Modes
+from frontlist.state import applied, installation, processes, work
+from frontlist.state import settled as decided
 from frontlist.state.database import Database
 from frontlist.step import Step as Point
 from frontlist.step import no_step
-from frontlist_schemas.canonical import fingerprint
 
 log = structlog.get_logger(__name__)
-SECOND = 1_000_000
 
 
 class EnsureSettings(BaseModel):
@@ -48,69 +60,18 @@ class EnsureSettings(BaseModel):
 
     lease: float = Field(45.0, gt=0, description="how long a title and a resource are held for the calls")
     look_again: float = Field(900.0, ge=0, description="until a doubtful write is read back once more")
-    pause: float = Field(30.0, gt=0, description="until a target that refused our key is tried again")
     refused_again: float = Field(86_400.0, gt=0, description="until a refused field is tried again")
-    calls_at_once: int = Field(8, ge=1, description="calls in flight to one target")
-
-
-@dataclass(frozen=True)
-class Order:
-    """A desired state to be brought about for a claim; `desired` None: only settle what is in doubt.
-
-    `absent`: it is known that the resource does not exist, so it need not be read.
-    """
-
-    claim: work.Claim
-    resource: Resource
-    desired: Desired | None
-    vector: Mapping[str, int]
-    applied: applied.Applied | None
-    absent: bool = False
-
-
-@dataclass(frozen=True)
-class Result:
-    """What became of an order. `after`: seconds until it is worth trying again; `changed`: fields written."""
-
-    outcome: str
-    detail: str = ""
-    after: float | None = None
-    attempt: bool = False
-    changed: tuple[FieldKey, ...] = ()
-    created: bool = False
-    findings: tuple[Finding, ...] = ()
-
-
-@dataclass
-class _Job:
-    """An order on its way through one `bring`."""
-
-    order: Order
-    desired: Desired
-    actual: Actual | None = None
-    read_at: int = 0
-    progress: dict[str, Json] = field(default_factory=dict)
-    refused: dict[str, Json] = field(default_factory=dict)
-    drifted: tuple[FieldKey, ...] = ()
-    differs: tuple[FieldKey, ...] = ()
-    steps: Sequence[Step] = ()
-    intended: bool = False
-    wrote: bool = False
-    doubtful: bool = False
-    result: Result | None = None
-
-    @property
-    def fields(self) -> Mapping[FieldKey, Json] | None:
-        return self.desired.fields if isinstance(self.desired, Ensure) else None
+    calls_at_once: int = Field(8, ge=1, description="calls in flight to one target; one of them is kept for rights")
+    linger: float = Field(0.01, ge=0, description="how long an array waits for company")
 
 
 @dataclass
 class _Holding:
-    """Leases in hand since `began` (the event loop's clock), for `seconds`."""
+    """Leases of a slice, in hand since `began` (the event loop's clock, before they were asked for)."""
 
-    leases: dict[str, processes.Lease]
-    began: float
-    seconds: float
+    leases: dict[str, processes.Lease] = field(default_factory=dict)
+    began: float = 0.0
+    seconds: float = 0.0
 
     @property
     def deadline(self) -> float:
@@ -120,6 +81,19 @@ class _Holding:
     @property
     def old(self) -> bool:
         return asyncio.get_running_loop().time() > self.began + self.seconds / 4
+
+
+@dataclass(frozen=True)
+class _Slice:
+    """What goes to a group together."""
+
+    target: Target
+    bundles: Sequence[Bundle]
+    holding: _Holding
+
+    @property
+    def jobs(self) -> list[Job]:
+        return [each for bundle in self.bundles for each in bundle.jobs]
 
 
 class Delivery:
@@ -133,549 +107,454 @@ class Delivery:
         process: str,
         clock: Clock,
         journal: str,
+        budgets: Mapping[str, Budget] | None = None,
         settings: EnsureSettings | None = None,
+        breaker: BreakerSettings | None = None,
         backfill: Backfill | None = None,
         step: Point = no_step,
     ) -> None:
         """`process`: the id under which rows are claimed. `journal`: the topic of what was done.
 
-        `backfill`: what lets titles that are no live change through to Consonance; None: all.
+        `budgets`: by target; none: as many calls as come. `backfill`: what lets titles that are no live change through
+        to Consonance; None: all.
         """
         self.db, self.targets, self.process, self.clock = db, targets, process, clock
         self.settings, self.journal, self.step = settings or EnsureSettings(), journal, step
-        self.backfill = backfill
-        self.stopping: asyncio.Event | None = None
+        self.backfill, self._breaker = backfill, breaker or BreakerSettings()
         self.stale_writes = 0
-        self._paused: dict[str, float] = {}
+        budgets = budgets or {}
+        self.lanes = {name: self._lane(each, budgets.get(name) or Budget(None)) for name, each in targets.items()}
+        self._hold, self._intend = Group(self._hold_all), Group(self._intend_all)
+        self._remember = Group(self._remember_all)
 
-    async def bring(self, orders: Sequence[Order]) -> dict[int, Result]:
-        """A result for each order, by its index."""
-        results: dict[int, Result] = {}
+    def _lane(self, target: Target, budget: Budget) -> Lane:
+        if target.once and not _readable(target):
+            raise ConfigurationError(
+                "a target that cannot be read has steps that must not be repeated",
+                where=target.name,
+                cure="give it ids that we choose, or a way to read back",
+            )
+        breaker = Breaker(self._breaker, lambda: self.clock.now_us() / SECOND)
+        linger = self.settings.linger if target.batch > 1 else 0.0
+        return Lane(target, budget, breaker, self._deliver, at_once=self.settings.calls_at_once, linger=linger)
+
+    @property
+    def calling(self) -> set[int]:
+        """The claims with calls under way."""
+        return {claim for lane in self.lanes.values() for claim in lane.calling}
+
+    def withdraw(self, claims: set[int]) -> None:
+        for lane in self.lanes.values():
+            lane.withdraw(claims)
+
+    async def close(self, grace: float) -> None:
+        """Within `grace` seconds, whatever hangs."""
+        await asyncio.gather(*(lane.close(grace) for lane in self.lanes.values()))
+        for group in (self._hold, self._intend, self._remember):
+            await group.closed()
+
+    async def bring(self, orders: Sequence[Order]) -> list[Result]:
+        """A result for each order; all are of one title."""
         by_target: dict[str, list[int]] = {}
         for i, order in enumerate(orders):
             by_target.setdefault(order.resource.target, []).append(i)
-        for name, indices in by_target.items():
-            some = await self._bring(name, [orders[i] for i in indices])
-            results |= dict(zip(indices, some, strict=True))
-        return results
+        parts = await asyncio.gather(
+            *(self._bring(name, [orders[i] for i in indices]) for name, indices in by_target.items())
+        )
+        asked = [i for indices in by_target.values() for i in indices]
+        found = dict(zip(asked, [each for part in parts for each in part], strict=True))
+        return [found[i] for i in range(len(orders))]
 
     async def _bring(self, name: str, orders: Sequence[Order]) -> list[Result]:
-        target = self.targets.get(name)
-        if target is None:
+        lane = self.lanes.get(name)
+        if lane is None:
             return [Result("deferred", f"no target {name} is configured") for _ in orders]
-        now = self.clock.now_us()
-        out = [self._without_call(order, now) or await self._held_back(name, order) for order in orders]
-        jobs = [_job(order, now, self.settings) for order, done in zip(orders, out, strict=True) if done is None]
-        # Each slice under its own leases: what waits for its turn does not hold titles.
-        size = max(target.batch, self.settings.calls_at_once)
-        for start in range(0, len(jobs), size):
-            if self.stopping is not None and self.stopping.is_set():
-                _all(jobs[start:], Result("busy", "the process is stopping", after=0.0))
-                break
-            await self._deliver(name, target, jobs[start : start + size])
+        now, again = self.clock.now_us(), self.settings.refused_again
+        out = [without_call(order, now, again) or await self._held_back(name, order) for order in orders]
+        jobs = [job(order, now, again) for order, done in zip(orders, out, strict=True) if done is None]
+        if jobs:
+            _one_each(jobs)
+            await lane(Bundle(jobs[0].order.claim, jobs))
         answers = iter(jobs)
         return [done if done is not None else _result(next(answers)) for done in out]
 
     async def _held_back(self, name: str, order: Order) -> Result | None:
         """A backfill to Consonance waits for its window and its share of a night."""
-        live = order.claim.priority < work.Priority.BACKFILL or order.desired is None
-        if name != "consonance" or live or self.backfill is None:
+        if name != "consonance" or order.claim.live or order.desired is None or self.backfill is None:
             return None
         async with self.db.begin() as c:
             seconds = await self.backfill.admit(c, order.claim.title)
         return Result("deferred", "backfill waits for its window", after=seconds) if seconds else None
 
-    def _without_call(self, order: Order, now: int) -> Result | None:
-        """What needs no call: nothing differs from what was applied, or it is known that it will not be accepted."""
-        have, desired = order.applied, order.desired
-        if have is None or have.in_doubt(now):
-            return None
-        if desired is None:
-            return Result("unchanged")
-        wanted, parked = _effective(order, now, self.settings)
-        if have.dead and have.dead["fingerprint"] == _print(desired):
-            return Result("dead-lettered", have.dead["reason"], findings=(_dead_finding(order, have.dead["reason"]),))
-        if isinstance(wanted, Absent):
-            return Result("unchanged") if not have.present else None
-        same = have.present and have.fields is not None
-        if not same or any(
-            key not in (have.fields or {}) or (have.fields or {})[key] != v for key, v in wanted.fields.items()
-        ):
-            return None
-        return _parked_result(order, parked) if parked else Result("unchanged")
-
     # --- under the lease -------------------------------------------------------------------------------------------
 
-    async def _deliver(self, name: str, target: Target, jobs: list[_Job]) -> None:
-        paused = self._paused.get(name, 0.0) - self.clock.now_us() / SECOND
-        if paused > 0:
-            _all(jobs, Result("retry", f"{name} is paused", after=paused))
-            return
-        wanted = [lease for job in jobs for lease in _leases(job.order)]
-        holding = await self._hold(wanted)
+    async def _deliver(self, lane: Lane, bundles: Sequence[Bundle]) -> None:
+        part = _Slice(lane.target, bundles, _Holding(seconds=self.settings.lease))
+        await self._hold(part)
         try:
-            _one_each(jobs)
-            for job in _open(jobs):
-                if not all(lease in holding.leases for lease in _leases(job.order)):
-                    job.result = Result("busy", "another worker holds the title or the resource", after=0.2)
-            await self._read(name, target, _open(jobs))
-            await self._renew(holding, jobs)
-            await self._intend(_open(jobs), list(holding.leases.values()))
-            await self._write(name, target, _open(jobs), holding)
-            await self._remember(jobs)
-        finally:
-            async with self.db.begin() as c:
-                await processes.give_back(c, list(holding.leases.values()))
+            await self._read(lane, [each for each in open_ones(part.jobs) if not each.intended])
+            await self._renew(part)
+            if any(not each.intended and each.order.desired is not None for each in open_ones(part.jobs)):
+                await self._intend(part)
+            if any(each.intended for each in part.jobs):
+                await self.step("intended")
+            await self._write(lane, open_ones(part.jobs), part)
+        except Exception as error:
+            for each in open_ones(part.jobs):
+                each.doubtful = each.intended
+                each.result = Result("stopped", f"{type(error).__name__}: {error}")
+            with contextlib.suppress(Exception):
+                await self._remember(part)
+            raise
+        if part.holding.leases:
+            await self._remember(part)
 
-    async def _hold(self, names: Sequence[str]) -> _Holding:
+    async def _hold_all(self, parts: Sequence[_Slice]) -> list[None]:
+        """Leases for all; the intents too of what need not be read. Order of locks: work, leases, applied."""
+        began = asyncio.get_running_loop().time()
+        _not_intended(part.jobs for part in parts)
+        wanted = [
+            (name, bundle.holder) for part in parts for bundle in part.bundles for j in bundle.jobs for name in j.leases
+        ]
+        ready = [(part.target, each) for part in parts for each in open_ones(part.jobs) if _needs_no_read(part, each)]
         async with self.db.begin() as c:
-            leases = await processes.acquire(self.db, c, names, self.clock.new_id(), self.settings.lease)
-        return _Holding(leases, asyncio.get_running_loop().time(), self.settings.lease)
+            mine = await self._mine(c, [each for _, each in ready])
+            leases = await processes.acquire(self.db, c, wanted, self.settings.lease)
+            now = await self.db.now(c)
+            for part in parts:
+                part.holding.began = began
+                part.holding.leases = {}
+                for bundle in part.bundles:
+                    self._held(part, bundle, leases, now)
+            fused = []
+            for target, each in ready:
+                if each.result is None:
+                    self._look(target, each, each.actual)
+                if each.result is None:
+                    fused.append(each)
+            await self._intend_in(c, fused, mine, now)
+        return [None] * len(parts)
 
-    async def _renew(self, holding: _Holding, jobs: Sequence[_Job]) -> None:
+    def _held(self, part: _Slice, bundle: Bundle, leases: Mapping[str, processes.Lease], now: int) -> None:
+        for each in bundle.jobs:
+            each.read_at = now
+            got = {
+                name: leases[name] for name in each.leases if name in leases and leases[name].holder == bundle.holder
+            }
+            part.holding.leases |= got
+            if each.result is None and len(got) < len(each.leases):
+                each.result = Result("busy", "another worker holds the title or the resource", after=0.2)
+
+    async def _renew(self, part: _Slice) -> None:
         """Calls wait for their turn: what still holds its leases gets their full time again before it goes on."""
+        holding = part.holding
         if not holding.old:
             return
         began = asyncio.get_running_loop().time()
         async with self.db.begin() as c:
-            for lease in sorted(holding.leases.values(), key=lambda each: each.name):
-                kept = await processes.extend(self.db, c, lease, self.settings.lease)
-                if kept is None:
-                    del holding.leases[lease.name]
+            holding.leases = await processes.extend(self.db, c, list(holding.leases.values()), self.settings.lease)
         holding.began = began
-        for job in _open(jobs):
-            if not all(lease in holding.leases for lease in _leases(job.order)):
-                job.doubtful = job.wrote
-                job.result = Result("busy", "the lease was lost while calls waited", after=0.2)
+        for each in open_ones(part.jobs):
+            if not all(name in holding.leases for name in each.leases):
+                each.doubtful = each.wrote
+                each.result = Result("busy", "the lease was lost while calls waited", after=0.2)
 
-    async def _read(self, name: str, target: Target, jobs: Sequence[_Job]) -> None:
+    async def _read(self, lane: Lane, jobs: Sequence[Job]) -> None:
         if not jobs:
             return
-        async with self.db.read() as c:
-            now = await self.db.now(c)
-        asked = [job.desired for job in jobs if not job.order.absent]
+        if not _readable(lane.target):
+            for each in jobs:
+                self._look(lane.target, each, each.actual)
+            return
+        asked = [each.desired for each in jobs if not each.order.absent]
         try:
-            found = await target.read(asked) if asked else {}
+            found = await lane.target.read(asked) if asked else {}
         except Exception as error:
             if len(jobs) > 1 and not isinstance(error, Retry | Pause):
                 half = len(jobs) // 2
-                await self._read(name, target, jobs[:half])
-                await self._read(name, target, jobs[half:])
+                await self._read(lane, jobs[:half])
+                await self._read(lane, jobs[half:])
             else:
-                self._fail(name, jobs, error)
+                self._fail(lane, jobs, error)
             return
-        for job in jobs:
-            job.actual, job.read_at = found.get(job.order.resource), now
-            try:
-                self._look(target, job, now)
-            except Exception as error:
-                self._fail(name, [job], error)
+        if asked:
+            lane.breaker.succeeded()
+        for each in jobs:
+            self._look(lane.target, each, found.get(each.order.resource))
 
-    def _look(self, target: Target, job: _Job, now: int) -> None:
-        """What differs, and which steps are left; some need none."""
-        order, actual = job.order, job.actual
-        if order.desired is None:
-            return
-        if isinstance(job.desired, Ensure) and actual is None:
-            if order.applied is not None and order.applied.present:
-                job.result = Result("refused", "removed by a person", findings=(_removed(order),))
-                return
-            if not job.desired.create:
-                job.result = Result("deferred", f"{order.resource} does not exist and may not be created now")
-                return
-        have = actual.fields if actual else {}
-        job.differs = tuple(
-            key
-            for key, value in (job.fields or {}).items()
-            if key not in have or not target.same(order.resource, key, value, have[key])
-        )
-        job.drifted = _drifted(target, order, have)
-        job.steps = target.steps(job.desired, actual, job.progress)
-        first = job.steps[0].name if job.steps else None
-        asked = order.applied.progress.get("asked", {}) if order.applied else {}
-        if first in target.once and first in asked:
-            again = asked[first] + round(self.settings.look_again * SECOND)
-            if now < again:
-                detail = f"{first} went out without an answer; looked for once more before it is repeated"
-                job.result = Result("deferred", detail, after=(again - now) / SECOND)
+    def _look(self, target: Target, each: Job, actual: Actual | None) -> None:
+        each.actual = actual
+        if not _readable(target):
+            _as_applied(each)
+        try:
+            look(target, each, each.read_at, self.settings.look_again)
+        except Exception as error:
+            self._fail(self.lanes[target.name], [each], error)
 
-    async def _intend(self, jobs: Sequence[_Job], leases: Sequence[processes.Lease]) -> None:
-        """Intents and before-images, if claims and leases still stand, in one transaction."""
-        jobs = [job for job in jobs if job.order.desired is not None]
+    async def _intend_all(self, parts: Sequence[_Slice]) -> list[None]:
+        jobs = [e for part in parts for e in open_ones(part.jobs) if not e.intended and e.order.desired is not None]
+        leases = [lease for part in parts for lease in part.holding.leases.values()]
+        _not_intended([jobs])
+        async with self.db.begin() as c:
+            mine = await self._mine(c, jobs)
+            standing = await processes.held(self.db, c, leases)
+            for each in jobs:
+                if not all(name in standing for name in each.leases):
+                    each.result = Result("busy", "the lease was lost", after=0.1)
+            await self._intend_in(c, open_ones(jobs), mine, await self.db.now(c))
+        return [None] * len(parts)
+
+    async def _mine(self, c: AsyncConnection, jobs: Sequence[Job]) -> set[int]:
+        """The claims that still stand; locked until the transaction ends."""
+        claims = {each.order.claim.claim: each.order.claim for each in jobs if each.order.desired is not None}
+        standing = await work.still_mine(self.db, c, self.process, list(claims.values()), skip_locked=True)
+        return {number for number, each in claims.items() if (each.consumer, each.title) in standing}
+
+    async def _intend_in(self, c: AsyncConnection, jobs: Sequence[Job], mine: set[int], now: int) -> None:
+        """Intents and before-images, if everything is still as it was planned from, in this transaction."""
+        jobs = [each for each in jobs if each.order.desired is not None]
         if not jobs:
             return
-        async with self.db.begin() as c:
-            mine = await work.still_mine(self.db, c, self.process, _claims(jobs))
-            held = all(
-                [await processes.held(self.db, c, lease) for lease in sorted(leases, key=lambda each: each.name)]
-            )
-            standing = []
-            for job in jobs:
-                if held and (job.order.claim.consumer, job.order.claim.title) in mine:
-                    standing.append(job)
-                else:
-                    job.result = Result("busy", "the claim or the lease was lost", after=0.1)
-            accepted, taken = await applied.intend(self.db, c, [_intent(job) for job in standing])
-            for job in standing:
-                if job.order.resource in taken:
-                    job.result = Result("refused", "another title claims it", findings=(_taken(job.order),))
-                elif job.order.resource not in accepted:
-                    job.result = Result("busy", "a newer plan stands", after=0.1)
-                else:
-                    job.intended = True
-                    if job.steps:
-                        await self._keep(c, job, {job.steps[0].name: job.read_at})
-        await self.step("intended")
-
-    async def _keep(self, c: AsyncConnection, job: _Job, asked: Mapping[str, int]) -> None:
-        order = job.order
-        await applied.keep_progress(
-            c,
-            order.resource,
-            order.claim.consumer,
-            order.claim.claim,
-            {"of": _print(job.desired), "steps": job.progress, "asked": dict(asked)},
-        )
+        active = await installation.active(c)
+        modes = Modes(await decided.decisions(c, "mode"))
+        rows = await applied.locked(self.db, c, [each.order.resource for each in jobs])
+        for each in jobs:
+            order = each.order
+            if order.claim.claim not in mine:
+                each.result = Result("busy", "the claim was lost", after=0.1)
+            elif active is None or active.number != order.vector["activation"] or not order.may(modes):
+                each.result = Result("busy", "mapping or mode changed meanwhile", after=0.0)
+            elif order.until is not None and order.until <= now:
+                each.result = Result("busy", "its time has come meanwhile", after=0.0)
+            elif _stamp(rows.get((order.resource, order.claim.consumer))) != _stamp(order.applied):
+                each.result = Result("busy", "a newer plan stands", after=0.1)
+        standing = open_ones(jobs)
+        accepted, taken = await applied.intend(self.db, c, [intent(each) for each in standing], rows)
+        for each in standing:
+            if each.order.resource in taken:
+                each.result = Result("refused", "another title claims it", findings=(taken_finding(each.order),))
+            elif each.order.resource not in accepted:
+                each.result = Result("busy", "a newer plan stands", after=0.1)
+            else:
+                each.intended = True
 
     # --- calls -----------------------------------------------------------------------------------------------------
 
-    async def _write(self, name: str, target: Target, jobs: Sequence[_Job], holding: _Holding) -> None:
-        """Round after round the first step of each, in arrays, until no steps are left."""
-        gate = asyncio.Semaphore(self.settings.calls_at_once)
-
-        async def call(chunk: Sequence[_Job]) -> None:
-            async with gate:
-                await self._call(name, target, chunk, holding.deadline)
-
-        going = [job for job in jobs if job.steps and job.result is None]
+    async def _write(self, lane: Lane, jobs: Sequence[Job], part: _Slice) -> None:
+        going = [each for each in jobs if each.steps]
         while going:
-            await self._renew(holding, going)
-            going = _open(going)
-            chunks = [going[i : i + target.batch] for i in range(0, len(going), target.batch)]
+            await self._renew(part)
+            going = open_ones(going)
+            size = lane.target.batch
             async with asyncio.TaskGroup() as group:
-                for chunk in chunks:
-                    group.create_task(call(chunk))
-            going = [job for job in going if job.steps and job.result is None]
+                for start in range(0, len(going), size):
+                    group.create_task(self._call(lane, going[start : start + size], part.holding.deadline))
+            going = [each for each in going if each.steps and each.result is None]
             if going:
                 async with self.db.begin() as c:
-                    for job in sorted(going, key=lambda each: each.order.resource):
-                        await self._keep(c, job, {job.steps[0].name: job.read_at})
+                    kept = [(e.order.resource, e.order.claim.consumer, e.order.claim.claim, e.kept) for e in going]
+                    await applied.keep_progress(self.db, c, kept)
                 await self.step("stepped")
-        if any(job.wrote for job in jobs):
+        for each in [one for one in open_ones(jobs) if one.unnamed]:
+            await self._bisect(lane, each, part.holding)
+        if any(each.wrote for each in jobs):
             await self.step("written")
 
-    async def _call(self, name: str, target: Target, chunk: Sequence[_Job], deadline: float) -> None:
+    async def _call(self, lane: Lane, chunk: Sequence[Job], deadline: float) -> None:
         try:
-            outcomes = await target.write([job.steps[0] for job in chunk], deadline)
+            outcomes = await lane.target.write([each.steps[0] for each in chunk], deadline)
         except Exception as error:
-            await self._failed(name, target, chunk, error, deadline)
+            await self._failed(lane, chunk, error, deadline)
             return
-        for job, outcome in zip(chunk, outcomes, strict=True):
+        lane.breaker.succeeded()
+        for each, said in zip(chunk, outcomes, strict=True):
             try:
-                self._advance(target, job, outcome)
+                self._advance(lane.target, each, said)
             except Exception as error:
-                self._fail(name, [job], error)
+                self._fail(lane, [each], error)
 
-    def _advance(self, target: Target, job: _Job, outcome: StepOutcome) -> None:
-        if isinstance(outcome, Done):
-            job.wrote = True
-            job.progress[job.steps[0].name] = outcome.result
-        elif not self._park(job, outcome.fields, outcome.reason):
+    def _advance(self, target: Target, each: Job, said: StepOutcome) -> None:
+        if isinstance(said, Done):
+            each.wrote = True
+            each.progress[each.steps[0].name] = said.result
+        elif not said.fields and _divisible(target, each):
+            each.unnamed, each.steps = said.reason, ()
             return
-        job.steps = target.steps(job.desired, job.actual, job.progress)
+        elif not park(each, said.fields, said.reason):
+            return
+        each.steps = target.steps(each.desired, each.actual, each.progress)
 
-    def _park(self, job: _Job, named: Sequence[FieldKey], reason: str) -> bool:
-        """Leave the refused fields out, with their groups; False: the resource as a whole is refused."""
-        wanted = job.desired
-        out = set(named) & set(wanted.fields) if isinstance(wanted, Ensure) else set()
-        if not isinstance(wanted, Ensure) or not out or out == set(wanted.fields):
-            job.result = Result("dead-lettered", reason, findings=(_dead_finding(job.order, reason),))
-            return False
-        for group in wanted.groups:
-            out |= group if group & out else set()
-        for key in out:
-            job.refused[key] = {"value": fingerprint(wanted.fields.get(key)), "reason": reason, "since": job.read_at}
-        rest = {key: value for key, value in wanted.fields.items() if key not in out}
-        job.desired = replace(wanted, fields=rest)
-        job.differs = tuple(key for key in job.differs if key not in out)
-        return True
-
-    async def _failed(
-        self, name: str, target: Target, chunk: Sequence[_Job], error: Exception, deadline: float
-    ) -> None:
-        """A whole array failed: find the culprit by halves where the array as such was refused."""
-        if len(chunk) > 1 and isinstance(error, Refuse | DeadLetter):
+    async def _failed(self, lane: Lane, chunk: Sequence[Job], error: Exception, deadline: float) -> None:
+        """A whole array failed: the culprit is found by halves where the array as such is not accepted."""
+        if len(chunk) > 1 and (isinstance(error, Refuse | DeadLetter) or _again(lane.target, chunk, error)):
             half = len(chunk) // 2
-            for part in (chunk[:half], chunk[half:]):
-                await self._call(name, target, part, deadline)
+            for some in (chunk[:half], chunk[half:]):
+                await self._call(lane, some, deadline)
             return
         if isinstance(error, Refuse):
-            self._advance(target, chunk[0], Refused(tuple(map(FieldKey, error.fields)), str(error)))
+            lane.breaker.succeeded()
+            self._advance(lane.target, chunk[0], Refused(tuple(map(FieldKey, error.fields)), str(error)))
             return
         # What broke in our own code may have happened after the call went out.
         doubtful = error.maybe_done if isinstance(error, DeliveryError) else True
-        for job in chunk:
-            job.doubtful = doubtful
-        self._fail(name, chunk, error)
+        for each in chunk:
+            each.doubtful = each.doubtful or doubtful
+        self._fail(lane, chunk, error)
 
-    def _fail(self, name: str, jobs: Sequence[_Job], error: Exception) -> None:
+    async def _bisect(self, lane: Lane, each: Job, holding: _Holding) -> None:
+        """The target refused a record and named no field: fields go by halves, until what it will not have is alone."""
+        refused: set[FieldKey] = set()
+        left = [units(each)]
+        try:
+            while left:
+                part = left.pop()
+                names = frozenset[FieldKey]().union(*part)
+                said = await self._some(lane.target, each, names, holding.deadline)
+                if said is None:
+                    continue
+                if len(part) > 1 and not said.fields:
+                    left += [part[len(part) // 2 :], part[: len(part) // 2]]
+                    continue
+                refused |= set(said.fields) & names or names
+                rest = [unit for unit in part if not unit & refused]
+                left += [rest] if rest and len(rest) < len(part) else []
+        except Exception as error:
+            await self._failed(lane, [each], error, holding.deadline)
+            return
+        park(each, refused, each.unnamed)
+
+    async def _some(self, target: Target, each: Job, names: frozenset[FieldKey], deadline: float) -> Refused | None:
+        """Write these fields alone; the refusal, if it is one."""
+        assert isinstance(each.desired, Ensure)
+        wanted = replace(each.desired, fields={key: each.desired.fields[key] for key in names})
+        progress: dict[str, object] = {}
+        while steps := target.steps(wanted, each.actual, progress):
+            try:
+                [said] = await target.write([steps[0]], deadline)
+            except Refuse as error:
+                said = Refused(tuple(map(FieldKey, error.fields)), str(error))
+            if isinstance(said, Refused):
+                return said
+            each.wrote = True
+            progress[steps[0].name] = said.result
+        return None
+
+    def _fail(self, lane: Lane, jobs: Sequence[Job], error: Exception) -> None:
+        if isinstance(error, DeliveryError):
+            lane.breaker.failed(jobs[0].order.claim.title, error)
         if isinstance(error, Pause):
-            self._paused[name] = self.clock.now_us() / SECOND + self.settings.pause
-            _all(jobs, Result("retry", str(error), after=self.settings.pause))
+            end(jobs, Result("retry", str(error), after=max(1.0, lane.breaker.blocked())))
         elif isinstance(error, Retry):
-            _all(jobs, Result("retry", str(error), after=error.after, attempt=True))
+            end(jobs, Result("retry", str(error), after=error.after, attempt=True))
         elif isinstance(error, DeadLetter):
-            for job in jobs:
-                job.result = Result("dead-lettered", str(error), findings=(_dead_finding(job.order, str(error)),))
+            for each in jobs:
+                each.result = Result("dead-lettered", str(error), findings=(dead_finding(each.order, str(error)),))
         elif isinstance(error, DeliveryError):
-            _all(jobs, Result("stopped", str(error)))
-            log.error("ensure: stopped", target=name, error=str(error))
+            end(jobs, Result("stopped", str(error)))
+            log.error("ensure: stopped", target=lane.target.name, error=str(error))
         else:
-            _all(jobs, Result("stopped", f"{type(error).__name__}: {error}"))
-            log.error("ensure: our own code failed", target=name, exc_info=error)
+            end(jobs, Result("stopped", f"{type(error).__name__}: {error}"))
+            log.error("ensure: our own code failed", target=lane.target.name, exc_info=error)
 
     # --- remember --------------------------------------------------------------------------------------------------
 
-    async def _remember(self, jobs: Sequence[_Job]) -> None:
+    async def _remember_all(self, parts: Sequence[_Slice]) -> list[None]:
         """Outcomes and the journal in one transaction; a refused one is a stale write, and its title is due again.
 
         What was intended and surely not written is remembered as it was before; the rest of what failed stays in doubt.
         """
-        done = [job for job in jobs if job.result is None]
-        unwritten = [job for job in jobs if job.result and job.intended and not job.wrote and not job.doubtful]
-        if not any(job.intended for job in jobs) and not done:
-            return
+        jobs = [each for part in parts for each in part.jobs]
+        done = [each for each in jobs if each.result is None]
+        unwritten = [e for e in jobs if e.result and e.intended and not e.wrote and not e.doubtful]
         async with self.db.begin() as c:
             now = await self.db.now(c)
-            outcomes = [self._outcome(job, now) for job in done] + [_as_before(job) for job in unwritten]
-            stale = await applied.remember(self.db, c, outcomes)
-            for job in (each for each in jobs if each.doubtful):
-                again = now + round(self.settings.look_again * SECOND)
-                await applied.doubt(c, [job.order.resource], job.order.claim.consumer, now, again)
-            lines = [(self.journal, str(job.order.claim.title), _line(job, now)) for job in done if job.wrote]
+            outcomes = [outcome(each, now, self.settings.look_again) for each in done]
+            stale = await applied.remember(self.db, c, outcomes + [as_before(each) for each in unwritten])
+            again = now + round(self.settings.look_again * SECOND)
+            doubtful = [(e.order.resource, e.order.claim.consumer) for e in jobs if e.doubtful]
+            await applied.doubt(self.db, c, doubtful, now, again)
+            lines = [(self.journal, str(e.order.claim.title), line(e, now)) for e in done if e.wrote]
             await applied.post(self.db, c, lines)
-            again_due = [job.order.claim for job in jobs if job.order.resource in stale]
-            dues = [work.Due(each.consumer, each.title, now, each.priority, "stale write") for each in again_due]
-            await work.mark(self.db, c, dues)
+            await processes.give_back(self.db, c, [lease for part in parts for lease in part.holding.leases.values()])
+            await work.mark(self.db, c, await self._others(c, done, stale, now))
         self.stale_writes += len(stale)
-        for job in done:
-            job.result = self._settled(job)
-        if any(job.wrote for job in done):
+        for each in done:
+            each.result = settled(each)
+        if any(each.wrote for each in done):
             await self.step("remembered")
+        return [None] * len(parts)
 
-    def _outcome(self, job: _Job, now: int) -> applied.Outcome:
-        order, had = job.order, job.order.applied
-        claim = order.claim.claim
-        look = had.look_again_at if had else None
-        if look is not None and look <= job.read_at:
-            look = None
-        elif had is not None and had.in_doubt(now) and look is None:
-            look = now + round(self.settings.look_again * SECOND)
-        if order.desired is None and had is not None:
-            # The plan no longer names it: what stands there is looked at, nothing is written.
-            return applied.Outcome(
-                order.resource,
-                order.claim.consumer,
-                had.intent_claim,
-                had.fields,
-                job.actual is not None,
-                had.progress,
-                had.refused,
-                had.dead,
-                look,
-                job.read_at,
-            )
-        return applied.Outcome(
-            order.resource,
-            order.claim.consumer,
-            claim,
-            job.fields,
-            isinstance(job.desired, Ensure),
-            {},  # all steps are done: what differs later is a new beginning
-            job.refused,
-            None,
-            look,
-            job.read_at,
-        )
-
-    def _settled(self, job: _Job) -> Result:
-        drift = tuple(_drift(job, key) for key in job.drifted)
-        if job.refused:
-            parked = _parked_result(job.order, job.refused)
-            return replace(parked, changed=job.differs if job.wrote else (), findings=(*parked.findings, *drift))
-        if not job.wrote:
-            return Result("unchanged", findings=drift)
-        return Result("applied", changed=job.differs, created=job.actual is None, findings=drift)
+    async def _others(
+        self, c: AsyncConnection, done: Sequence[Job], stale: set[tuple[Resource, str]], now: int
+    ) -> list[work.Due]:
+        """Who is due by what was done: a title whose write came too late, and who waited for what was created."""
+        claims = [e.order.claim for e in done if (e.order.resource, e.order.claim.consumer) in stale]
+        dues = [work.Due(each.consumer, each.title, now, each.priority, "stale write") for each in claims]
+        made = {e.order.claim.title: e.order.claim for e in done if e.wrote and e.actual is None}
+        if made:
+            dues += [
+                work.Due(name, title, now, each.priority, "created")
+                for name in await installation.registered(c)
+                for title, each in made.items()
+                if name != each.consumer
+            ]
+        return dues
 
 
-def _as_before(job: _Job) -> applied.Outcome:
-    """Nothing was written: what was remembered stands, and what will not be accepted is known by its fingerprint."""
-    order, had = job.order, job.order.applied
-    dead = None
-    if job.result is not None and job.result.outcome == "dead-lettered" and order.desired is not None:
-        dead = {"fingerprint": _print(order.desired), "reason": job.result.detail, "since": job.read_at}
-    return applied.Outcome(
-        order.resource,
-        order.claim.consumer,
-        order.claim.claim,
-        had.fields if had else None,
-        job.actual is not None and (had is None or had.present),
-        had.progress if had else {},
-        {**(had.refused if had else {}), **job.refused},
-        dead,
-        had.look_again_at if had and had.look_again_at and had.look_again_at > job.read_at else None,
-        job.read_at,
-    )
+def _not_intended(slices: Iterable[Sequence[Job]]) -> None:
+    """A transaction that is repeated begins anew."""
+    for jobs in slices:
+        for each in jobs:
+            each.intended = False
 
 
-def _job(order: Order, now: int, settings: EnsureSettings) -> _Job:
-    desired, parked = _effective(order, now, settings)
-    had = order.applied
-    progress = had.progress if had and order.desired and had.progress.get("of") == _print(desired) else {}
-    return _Job(order, desired, progress=dict(progress.get("steps", {})), refused=dict(parked))
+def _readable(target: Target) -> bool:
+    return getattr(target, "readable", True)
 
 
-def _effective(order: Order, now: int, settings: EnsureSettings) -> tuple[Desired, dict[str, Json]]:
-    """The desired state without the fields that the target refused lately for the same value, and these."""
-    desired = order.desired
-    if desired is None:
-        assert order.applied is not None
-        return Ensure(order.resource, order.applied.intent_fields or order.applied.fields or {}, 0, create=False), {}
-    if isinstance(desired, Absent) or order.applied is None or not order.applied.refused:
-        return desired, {}
-    lately = now - round(settings.refused_again * SECOND)
-    parked = {
-        key: why
-        for key, why in order.applied.refused.items()
-        if key in desired.fields
-        and why["value"] == fingerprint(desired.fields[FieldKey(key)])
-        and why["since"] > lately
-    }
-    rest = {key: value for key, value in desired.fields.items() if key not in parked}
-    return replace(desired, fields=rest), parked
+def _needs_no_read(part: _Slice, each: Job) -> bool:
+    return each.order.desired is not None and (each.order.absent or not _readable(part.target))
 
 
-def _intent(job: _Job) -> applied.Intent:
-    order = job.order
-    have = job.actual.fields if job.actual else {}
-    was = {key: have[key] for key in job.differs if key in have} if job.steps else {}
-    return applied.Intent(
-        order.resource, order.claim.consumer, order.claim.title, order.claim.claim, order.vector, job.fields, was
-    )
+def _as_applied(each: Job) -> None:
+    """A target that cannot be read: what was applied counts as what is there; in doubt nothing does."""
+    had = each.order.applied
+    if had is None or not had.present:
+        each.actual = None
+    else:
+        each.actual = Actual({} if had.in_doubt(each.read_at) else dict(had.fields or {}))
 
 
-def _line(job: _Job, now: int) -> Json:
-    """What was done, for the journal."""
-    have = job.actual.fields if job.actual else {}
-    return {
-        "at": now,
-        "consumer": job.order.claim.consumer,
-        "flow": job.desired.flow,
-        "resource": str(job.order.resource),
-        "created": job.actual is None,
-        "claim": job.order.claim.claim,
-        "vector": dict(job.order.vector),
-        "fields": {key: {"was": have.get(key), "is": (job.fields or {}).get(key)} for key in job.differs},
-    }
+def _divisible(target: Target, each: Job) -> bool:
+    """Whether a refusal that names no field can be narrowed down by writing fields apart."""
+    return bool(getattr(target, "divisible", False)) and isinstance(each.desired, Ensure) and len(units(each)) > 1
 
 
-def _leases(order: Order) -> tuple[str, str]:
-    return f"title/{order.resource.target}/{order.claim.title}", f"resource/{order.resource}"
+def _again(target: Target, chunk: Sequence[Job], error: Exception) -> bool:
+    """Whether an array failed on the server for a second time, and its parts may be sent apart."""
+    if not isinstance(error, Retry) or error.status is None or error.status < 500:
+        return False
+    if error.maybe_done and any(each.steps[0].name in target.once for each in chunk):
+        return False
+    return any(each.order.claim.attempts for each in chunk)
 
 
-def _claims(jobs: Iterable[_Job]) -> list[work.Claim]:
-    return list({(job.order.claim.consumer, job.order.claim.title): job.order.claim for job in jobs}.values())
+def _stamp(row: applied.Applied | None) -> tuple[int, int, int | None]:
+    return (0, 0, None) if row is None else (row.intent_claim, row.applied_claim, row.doubt_since)
 
 
-def _one_each(jobs: Sequence[_Job]) -> None:
-    """A resource that two titles name (a product that moves) is brought about for one of them at a time."""
+def _one_each(jobs: Sequence[Job]) -> None:
+    """A resource that a plan names twice is brought about once at a time."""
     seen: set[Resource] = set()
-    for job in jobs:
-        if job.order.resource in seen:
-            job.result = Result("busy", "another title names it too", after=0.2)
-        seen.add(job.order.resource)
+    for each in jobs:
+        if each.order.resource in seen:
+            each.result = Result("busy", "the plan names it twice", after=0.2)
+        seen.add(each.order.resource)
 
 
-def _open(jobs: Sequence[_Job]) -> list[_Job]:
-    return [job for job in jobs if job.result is None]
+def _result(each: Job) -> Result:
+    assert each.result is not None
+    return each.result
 
 
-def _all(jobs: Sequence[_Job], result: Result) -> None:
-    for job in jobs:
-        job.result = result
-
-
-def _result(job: _Job) -> Result:
-    assert job.result is not None
-    return job.result
-
-
-def _print(desired: Desired) -> str:
-    return fingerprint(dict(desired.fields) if isinstance(desired, Ensure) else None)
-
-
-def _parked_result(order: Order, parked: Mapping[str, Json]) -> Result:
-    found = tuple(
-        Finding(
-            key=f"refused/{order.resource}/{key}",
-            kind="refused-field",
-            message=f"{order.resource.target} will not have {key}: {why['reason']}",
-            cure="correct the value at its source or the mapping; it is tried again then, and daily",
-            where=f"{order.resource} {key}",
-        )
-        for key, why in parked.items()
-    )
-    return Result("refused", "; ".join(sorted(parked)), findings=found)
-
-
-def _drifted(target: Target, order: Order, have: Mapping[FieldKey, Json]) -> tuple[FieldKey, ...]:
-    """Fields of ours that hold something else than what we wrote, though nothing of ours is in doubt."""
-    if order.applied is None or order.applied.fields is None or order.applied.doubt_since is not None:
-        return ()
-    if order.applied.intent_claim > order.applied.applied_claim:
-        return ()
-    ours = order.applied.fields
-    return tuple(key for key in ours if key in have and not target.same(order.resource, key, ours[key], have[key]))
-
-
-def _drift(job: _Job, key: FieldKey) -> Finding:
-    resource = job.order.resource
-    return Finding(
-        key=f"drift/{resource}/{key}",
-        kind="drift",
-        message=f"somebody changed {key} of {resource}, which is ours; it was set back",
-        cure="change it at its source; the value that was there is a before-image (frontlist explain)",
-        where=f"{resource} {key}",
-        severity="low",
-    )
-
-
-def _removed(order: Order) -> Finding:
-    return Finding(
-        key=f"removed/{order.resource}",
-        kind="removed-by-a-person",
-        message=f"{order.resource} was there and is gone: somebody deleted it",
-        cure="restore it there, or link the title to another record (frontlist link); it is never made again unasked",
-        where=str(order.resource),
-    )
-
-
-def _taken(order: Order) -> Finding:
-    return Finding(
-        key=f"claimed/{order.resource}",
-        kind="claimed-twice",
-        message=f"{order.resource} is claimed by another title with a newer statement",
-        cure="look up both titles in Consonance: a product belongs to one work",
-        where=str(order.resource),
-    )
-
-
-def _dead_finding(order: Order, reason: str) -> Finding:
-    return Finding(
-        key=f"dead/{order.resource}",
-        kind="dead-letter",
-        message=f"{order.resource} is not accepted: {reason}",
-        cure="correct it at its source or in the mapping; it is tried again when it changes",
-        where=str(order.resource),
-        severity="high",
-    )
+__all__ = ["SECOND", "Delivery", "EnsureSettings", "Order", "Result"]

@@ -46,7 +46,7 @@ class DeliveryError(FrontlistError):
 
 
 class Retry(DeliveryError):
-    """`after`: seconds that the target asked for (Retry-After), or None."""
+    """`after`: seconds that the target asked for (Retry-After), or None. `status`: of its answer, or None."""
 
     def __init__(
         self,
@@ -56,9 +56,10 @@ class Retry(DeliveryError):
         cure: str = "",
         maybe_done: bool = False,
         after: float | None = None,
+        status: int | None = None,
     ) -> None:
         super().__init__(what, where=where, cure=cure, maybe_done=maybe_done)
-        self.after = after
+        self.after, self.status = after, status
 
 
 class Pause(DeliveryError):

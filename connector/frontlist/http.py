@@ -1,4 +1,4 @@
-"""All HTTP goes through here: time-outs, limits, pace, the key's host, and errors by what happens next.
+"""All HTTP goes through here: time-outs, limits, the budget, the key's host, and errors by what happens next.
 
 httpx over aiohttp's transport. That transport reports "refused" and "sent, then closed" alike, so we watch ourselves
 whether a connection was in hand: a failed call that could change something is in doubt (`maybe_done`) from then on.
@@ -21,6 +21,7 @@ import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
+from frontlist.budget import Budget
 from frontlist.errors import ConfigurationError, DeliveryError, Pause, Refuse, Retry, Stop
 
 #: How long an answer is quoted in an error.
@@ -69,24 +70,6 @@ def _session(connections: int, timeout: aiohttp.ClientTimeout) -> aiohttp.Client
     )
 
 
-class Pace:
-    """Calls evenly apart, first come first served; `per_second` None: as fast as they come."""
-
-    def __init__(self, per_second: float | None) -> None:
-        self._apart = 1.0 / per_second if per_second else 0.0
-        self._free = 0.0
-
-    async def wait(self, deadline: float | None = None) -> bool:
-        """Until this call's turn; False at once, without taking a turn, where that comes after `deadline`."""
-        now = asyncio.get_running_loop().time()
-        turn = max(now, self._free)
-        if deadline is not None and turn >= deadline:
-            return False
-        self._free = turn + self._apart
-        await asyncio.sleep(turn - now)
-        return True
-
-
 class Api:
     """One system's base address with its key.
 
@@ -108,7 +91,7 @@ class Api:
     ) -> None:
         self.system, self.base_url, self.timeout = system, _address(system, base_url), timeout
         self._key: Key = headers if callable(headers) else lambda: headers
-        self._pace = Pace(calls_per_second)
+        self.budget = Budget(calls_per_second)
         clock = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout)
         self._client = httpx.AsyncClient(
             headers={"Accept": "application/json", **self._sendable(self._key())},
@@ -168,7 +151,7 @@ class Api:
     async def _send(
         self, method: str, path: str, where: str, changes: bool, *, deadline: float | None, **body: Any
     ) -> httpx.Response:
-        if not await self._pace.wait(deadline):
+        if not await self.budget.wait(deadline):
             raise Retry("the lease ran out before the request was sent", where=where)
         remaining = self.timeout if deadline is None else deadline - asyncio.get_running_loop().time()
         call = _Call(deadline)
@@ -193,7 +176,7 @@ class Api:
     @contextlib.asynccontextmanager
     async def stream(self, path: str) -> AsyncIterator[httpx.Response]:
         """A body too large to hold; not followed elsewhere with the key."""
-        await self._pace.wait()
+        await self.budget.wait()
         async with self._client.stream("GET", self.base_url + path) as response:
             if not response.is_success:
                 await response.aread()
@@ -221,9 +204,9 @@ def failure(response: httpx.Response, where: str, changes: bool) -> DeliveryErro
     if status == 401:
         return Pause(f"the key was not accepted (401): {said}", where=where, cure="give a valid, unexpired key")
     if status == 429:
-        return Retry("too many requests (429)", where=where, after=retry_after(response))
+        return Retry("too many requests (429)", where=where, after=retry_after(response), status=429)
     if status >= 500 or status == 408:
-        return Retry(f"{status}: {said}", where=where, maybe_done=changes, after=retry_after(response))
+        return Retry(f"{status}: {said}", where=where, maybe_done=changes, after=retry_after(response), status=status)
     if status in (301, 302, 303, 307, 308):
         return Stop(
             f"redirected to {_host(response.headers.get('location', '?'))}, where the key is not sent ({status})",

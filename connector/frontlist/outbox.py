@@ -47,7 +47,7 @@ class Outbox:
             if not await applied.posted(c, 1):
                 return 0
         async with self.db.begin() as c:
-            lease = await processes.acquire(self.db, c, ["outbox"], self._me, 10.0)
+            lease = await processes.acquire(self.db, c, [("outbox", self._me)], 10.0)
             rows = await applied.posted(c, 500) if lease else []
         if not rows:
             return 0

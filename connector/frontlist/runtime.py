@@ -78,6 +78,9 @@ class Installation:
             "consonance": ConsonanceTarget(self.consonance),
             "fourallportal": FourallportalTarget(self.fourallportal, self.uses, settings.fourallportal),
         }
+        self.budgets = {"consonance": self.consonance.api.budget, "fourallportal": self._dam.budget}
+        for name, budget in self.budgets.items():
+            budget.share(self.db, name)
         self.known: dict[str, Capabilities] = {}
 
     async def close(self) -> None:
@@ -268,7 +271,9 @@ def worker(
         process=f"{os.uname().nodename}-{os.getpid()}-{it.clock.new_id()[:8]}",
         clock=it.clock,
         journal=it.journal,
+        budgets=it.budgets,
         settings=it.settings.ensure,
+        breaker=it.settings.breaker,
         backfill=Backfill(it.db, it.settings.backfill, ZoneInfo(it.settings.consonance.zone), it.clock),
         step=it.step,
     )

@@ -17,6 +17,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from frontlist.breaker import BreakerSettings
 from frontlist.capture import CaptureSettings
 from frontlist.ensure import EnsureSettings
 from frontlist.errors import ConfigurationError
@@ -57,6 +58,7 @@ class Settings(BaseSettings):
     intake: IntakeSettings = Field(default_factory=IntakeSettings, description="intake")
     work: WorkSettings = Field(default_factory=WorkSettings, description="work")
     ensure: EnsureSettings = Field(default_factory=EnsureSettings, description="ensure")
+    breaker: BreakerSettings = Field(default_factory=BreakerSettings, description="when a system is left alone")
     backfill: BackfillSettings = Field(default_factory=BackfillSettings, description="how gently Consonance is filled")
     log: LogSettings = Field(default_factory=LogSettings, description="the log")
 

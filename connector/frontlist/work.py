@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import random
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import structlog
@@ -31,7 +31,9 @@ from frontlist.contract import (
     Resource,
     TitleKey,
 )
-from frontlist.ensure import SECOND, Delivery, Order, Result
+from frontlist.ensure import Delivery
+from frontlist.grouping import Group
+from frontlist.jobs import SECOND, Order, Result
 from frontlist.modes import Modes, imprint
 from frontlist.source import RawKey
 from frontlist.state import applied, captured, dossier, findings, installation, processes, settled, work
@@ -43,6 +45,12 @@ from frontlist_schemas.canonical import fingerprint
 log = structlog.get_logger(__name__)
 DAY = 86_400 * SECOND
 DAM = "fourallportal"
+#: Each so manieth claim takes what has been due for longest, whatever its priority.
+FAIR = 10
+#: Titles in hand at least (not counting those that are called for).
+FEWEST = 32
+#: Dossiers held in memory at once; each may have some MiB.
+PLANNED_AT_ONCE = 100
 #: Of these nothing is known: what was found of their resources stays open.
 UNSETTLED = frozenset({"retry", "busy", "deferred", "stopped"})
 #: An outcome of a title is the one of its resources that needs most attention.
@@ -65,7 +73,8 @@ class WorkSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    claim: int = Field(100, ge=1, description="titles claimed at once")
+    claim: int = Field(1000, ge=1, description="titles in hand at most, of each priority and the more urgent ones")
+    grace: float = Field(20.0, ge=0, description="how long calls under way may take when the process stops")
     retry_first: float = Field(
         1.0, gt=0, description="longest first pause before a retry; doubled each time, full jitter"
     )
@@ -99,10 +108,10 @@ class Seen:
 
 @dataclass
 class Title:
-    """One claimed title on its way."""
+    """One claimed title on its way; `noted`: what its consumer's last plan noted."""
 
     claim: work.Claim
-    dossier: Dossier
+    noted: Mapping[str, Json]
     plan: Plan | None = None
     error: str = ""
     results: list[Result] = field(default_factory=list)
@@ -135,32 +144,51 @@ class Worker:
         self.settings, self.step = settings or WorkSettings(), step
         self.process = delivery.process
         self._idle = False
+        self._in_hand: dict[int, work.Claim] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._freed, self._gone = asyncio.Event(), asyncio.Event()
+        self._claims = 0
+        self._pace = _Pace(clock)
+        self._finish: Group[tuple[Consumer, Title], None] = Group(self._finish_all)
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Until `stopping`; the claims in hand are finished, then released."""
-        self.delivery.stopping = stopping
+        """Until `stopping`; then what waits is released, and calls under way have their grace."""
         heart = asyncio.create_task(self._beat())
         try:
             while not stopping.is_set():
                 self.woken.clear()
+                self._freed.clear()
                 try:
-                    worked = await self.once()
+                    begun = await self._begin()
                 except Exception as error:
                     if not gone(error):
                         raise
-                    log.warning("work: the database is gone, paused", error=str(error))
-                    worked = 0
+                    begun = 0
+                    self._gone.set()
+                if self._gone.is_set():
+                    self._gone.clear()
+                    log.warning("work: the database is gone, paused")
                     await wait(stopping, 1.0)
-                if not worked:
-                    await wait(stopping, self.settings.idle, self.woken)
+                elif not begun:
+                    await wait(stopping, self.settings.idle, self.woken, self._freed)
         finally:
-            heart.cancel()
-            # Awaited: a task that is cancelled twice inside a database call leaves its connection hanging.
-            await asyncio.gather(heart, return_exceptions=True)
-            with contextlib.suppress(Exception):
-                async with self.db.begin() as c:
-                    await work.release(c, self.process)
-                    await processes.leave(c, self.process)
+            await self._close(heart)
+
+    async def _close(self, heart: asyncio.Task[None]) -> None:
+        await self.delivery.close(self.settings.grace)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=self.settings.grace)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._finish.closed()
+        heart.cancel()
+        # Awaited: a task that is cancelled twice inside a database call leaves its connection hanging.
+        await asyncio.gather(heart, return_exceptions=True)
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(self.settings.grace + 1.0), self.db.begin() as c:
+                await work.release(c, self.process)
+                await processes.leave(c, self.process)
 
     async def _beat(self) -> None:
         while True:
@@ -170,71 +198,150 @@ class Worker:
             await asyncio.sleep(processes.DEAD_AFTER / SECOND / 4)
 
     async def once(self) -> int:
-        """One claim; answers how many titles were in it."""
+        """One claim, worked to its end; answers how many titles were in it."""
+        active, claims = await self._claim(self.settings.claim, None)
+        await asyncio.gather(*(self._guarded(self.consumers[name], mine, active) for name, mine in _split(claims)))
+        return len(claims)
+
+    async def _begin(self) -> int:
+        """Claim what there is room for, and set it on its way."""
+        room, least_urgent = self._room()
+        if not room:
+            return 0
+        active, claims = await self._claim(room, least_urgent)
+        for name, mine in _split(claims):
+            task = asyncio.create_task(self._watched(self.consumers[name], mine, active))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return len(claims)
+
+    def _room(self) -> tuple[int, int]:
+        """How many titles may be claimed, and up to which priority: who is less urgent takes no room from others."""
+        calling = self.delivery.calling
+        waiting = [each.priority for each in self._in_hand.values() if each.claim not in calling]
+        most = min(self.settings.claim, self._pace.titles)
+        for least in sorted(work.Priority, reverse=True):
+            room = most - sum(each <= least for each in waiting)
+            # Claimed by the handful: a transaction for each title that ends would cost more than the title.
+            if room >= max(1, most // 4):
+                return room, int(least)
+        return 0, 0
+
+    async def _claim(self, room: int, least_urgent: int | None) -> tuple[Active, list[work.Claim]]:
         active = self.active()
+        self._claims += 1
         async with self.db.begin() as c:
             current = await installation.active(c)
             if current is None or current.number != active.activation:
                 if not self._idle:
                     log.warning("work: another mapping is active, so this process does not work")
                 self._idle = True
-                return 0
+                return active, []
             self._idle = False
-            # Nothing is in hand here: what the last turn could not finish is free again.
-            await work.release(c, self.process)
+            # What this process claimed and has not in hand any more (the database was away) is free again.
+            await work.release(c, self.process, self._in_hand.values())
             await processes.beat(self.db, c, self.process, "work")
+            overtaken = await work.overtaken(self.db, c, list(self._in_hand.values()))
             now = await self.db.now(c)
-            claims = await work.claim(self.db, c, self.process, now, self.settings.claim, sorted(self.consumers))
+            claims = await work.claim(
+                self.db,
+                c,
+                self.process,
+                now,
+                room,
+                sorted(self.consumers),
+                least_urgent=least_urgent,
+                oldest=self._claims % FAIR == 0,
+            )
+        self._in_hand |= {each.claim: each for each in claims}
+        self.delivery.withdraw(overtaken)
         if claims:
             await self.step("claimed")
-        for name in dict.fromkeys(claim.consumer for claim in claims):  # the most urgent first
-            mine = [claim for claim in claims if claim.consumer == name]
-            await self._guarded(self.consumers[name], mine, active)
-        return len(claims)
+        return active, claims
+
+    async def _watched(self, consumer: Consumer, claims: Sequence[work.Claim], active: Active) -> None:
+        try:
+            await self._guarded(consumer, claims, active)
+        except Exception as error:
+            if not gone(error):
+                log.exception("work: titles were given up", consumer=consumer.name)
+            self._gone.set()
 
     async def _guarded(self, consumer: Consumer, claims: Sequence[work.Claim], active: Active) -> None:
-        """What breaks stops its own row, whatever it is: found by halves."""
+        """What breaks stops its own row, whatever it is: found by halves. From the plan on each title goes alone."""
+        begun: list[asyncio.Task[None]] = []
+        for start in range(0, len(claims), PLANNED_AT_ONCE):
+            some = claims[start : start + PLANNED_AT_ONCE]
+            try:
+                planned = await self._planned(consumer, some, active)
+            except Exception as error:
+                if gone(error):
+                    self._drop(claims[start:])
+                    raise
+                if len(some) > 1:
+                    half = len(some) // 2
+                    await self._guarded(consumer, some[:half], active)
+                    await self._guarded(consumer, some[half:], active)
+                else:
+                    await self._stopped(consumer, some[0], error)
+                continue
+            begun += [asyncio.create_task(self._title(consumer, title, orders)) for title, orders in planned]
+        self._tasks.update(begun)
+        for task in begun:
+            task.add_done_callback(self._tasks.discard)
+        await asyncio.gather(*begun)
+
+    async def _title(self, consumer: Consumer, title: Title, orders: Sequence[Order]) -> None:
         try:
-            await self._work(consumer, claims, active)
+            results = await self.delivery.bring(orders)
+            for order, result in zip(orders, results, strict=True):
+                title.results.append(result)
+                title.findings += result.findings
+                if result.outcome in UNSETTLED:
+                    title.unsettled.add(str(order.resource))
+            await self._finish((consumer, title))
         except Exception as error:
             if gone(error):
                 raise
-            if len(claims) > 1:
-                half = len(claims) // 2
-                await self._guarded(consumer, claims[:half], active)
-                await self._guarded(consumer, claims[half:], active)
-                return
-            log.exception("work: a title stopped", consumer=consumer.name, title=claims[0].title)
-            async with self.db.begin() as c:
-                now = await self.db.now(c)
-                said = plain(f"{type(error).__name__}: {error}")[:1000]
-                await work.finish(c, [work.Finished(claims[0], "stopped", said, now + DAY, now)], now)
+            await self._stopped(consumer, title.claim, error)
+        finally:
+            self._drop([title.claim])
+            self._pace.finished(any(each.called for each in title.results) or not title.results)
+
+    def _drop(self, claims: Iterable[work.Claim]) -> None:
+        for each in claims:
+            self._in_hand.pop(each.claim, None)
+        self._freed.set()
+
+    async def _stopped(self, consumer: Consumer, claim: work.Claim, error: Exception) -> None:
+        log.error("work: a title stopped", consumer=consumer.name, title=claim.title, exc_info=error)
+        async with self.db.begin() as c:
+            now = await self.db.now(c)
+            said = plain(f"{type(error).__name__}: {error}")[:1000]
+            await work.finish(self.db, c, [work.Finished(claim, "stopped", said, now + DAY, now)], now)
+        self._drop([claim])
 
     # --- plan ------------------------------------------------------------------------------------------------------
 
-    async def _work(self, consumer: Consumer, claims: Sequence[work.Claim], active: Active) -> None:
+    async def _planned(
+        self, consumer: Consumer, claims: Sequence[work.Claim], active: Active
+    ) -> list[tuple[Title, list[Order]]]:
+        """Everything is read by statements begun after the claim."""
         names = [claim.title for claim in claims]
         async with self.db.read() as c:
             now = await self.db.now(c)
             seen = await self.look(c, consumer.name, names)
-        titles = [Title(claim, seen.dossiers[claim.title]) for claim in claims]
-        for title in titles:
-            title.plan, title.error = self.plan(consumer, title.dossier, seen, active, now)
-            if title.plan is not None:
-                title.findings += title.plan.findings
-        await self.step("planned")
-        async with self.db.read() as c:
+            titles = [Title(claim, seen.notes[claim.title]) for claim in claims]
+            for title in titles:
+                title.plan, title.error = self.plan(consumer, seen.dossiers[title.claim.title], seen, active, now)
+                if title.plan is not None:
+                    title.findings += title.plan.findings
             strangers = [d.resource for t in titles if t.plan for d in t.plan.desired if d.resource not in seen.held]
-            held = dict(seen.held) | await applied.of_resources(c, consumer.name, strangers)
-            orders = [(title, order) for title in titles for order in self._orders(title, seen, held, active, now)]
-            brought = await self._without_reading(c, seen, [order for _, order in orders])
-        results = await self.delivery.bring(brought)
-        for i, (title, order) in enumerate(orders):
-            title.results.append(results[i])
-            title.findings += results[i].findings
-            if results[i].outcome in UNSETTLED:
-                title.unsettled.add(str(order.resource))
-        await self._finish(consumer, titles, seen)
+            held = dict(seen.held) | await applied.of_resources(self.db, c, consumer.name, strangers)
+            orders = [self._orders(title, seen, held, active, now) for title in titles]
+            orders = await self._without_reading(c, seen, orders)
+        await self.step("planned")
+        return list(zip(titles, orders, strict=True))
 
     async def look(self, c: AsyncConnection, consumer: str, names: Sequence[TitleKey]) -> Seen:
         """Everything that plans of these titles are made from."""
@@ -289,19 +396,31 @@ class Worker:
         """What goes to the targets under the modes; what was in doubt and is no longer named is settled too."""
         if title.plan is None:
             return []
-        claim = title.claim
-        vector = {str(key): int(each.revision) for key, each in title.dossier.documents.items()}
+        claim, dossier = title.claim, seen.dossiers[title.claim.title]
+        vector = {str(key): int(each.revision) for key, each in dossier.documents.items()}
         vector["activation"] = active.activation
+        whose = imprint(dossier)
+        until = None if title.plan.next_at is None else microseconds(title.plan.next_at)
         orders: list[Order] = []
         for planned in title.plan.desired:
             have = held.get(planned.resource)
             kept = seen.rebuilt or seen.adopted.get(claim.title)
             desired = planned if kept else without_first_erasures(planned, have)
-            mode = seen.modes.of(desired.flow, imprint(title.dossier))
+            order = Order(
+                claim,
+                desired.resource,
+                desired,
+                vector,
+                have,
+                imprint=whose,
+                accepted=proposal(desired) in seen.accepted,
+                until=until if until is not None and until > now else None,
+            )
+            mode = seen.modes.of(desired.flow, whose)
             if desired.resource.target not in self.capabilities():
                 title.results.append(Result("retry", f"{desired.resource.target} is not introspected yet", after=2.0))
-            elif mode == Mode.APPLY or (mode == Mode.PROPOSE and proposal(desired) in seen.accepted):
-                orders.append(Order(claim, desired.resource, desired, vector, have))
+            elif order.may(seen.modes):
+                orders.append(order)
             elif mode != Mode.OFF:
                 self._withheld(title, desired, mode, have)
         ordered = {order.resource for order in orders}
@@ -310,16 +429,21 @@ class Worker:
                 orders.append(Order(claim, resource, None, vector, each))
         return orders
 
-    async def _without_reading(self, c: AsyncConnection, seen: Seen, orders: Sequence[Order]) -> list[Order]:
+    async def _without_reading(
+        self, c: AsyncConnection, seen: Seen, orders: Sequence[list[Order]]
+    ) -> list[list[Order]]:
         """A record that was never written, in a module read through that does not show it, need not be asked for."""
         fresh = {
             order.resource: RawKey(order.resource.kind, order.resource.id)
-            for order in orders
+            for some in orders
+            for order in some
             if order.applied is None and order.resource.target == DAM and _read(seen, order.resource.kind)
         }
         known = await captured.mirrored(c, DAM, list(fresh.values()))
         absent = {resource for resource, key in fresh.items() if key not in known}
-        return [replace(order, absent=True) if order.resource in absent else order for order in orders]
+        return [
+            [replace(order, absent=True) if order.resource in absent else order for order in some] for some in orders
+        ]
 
     def _withheld(self, title: Title, desired: Desired, mode: Mode, have: applied.Applied | None) -> None:
         wanted = dict(getattr(desired, "fields", {}))
@@ -346,46 +470,38 @@ class Worker:
 
     # --- finish ----------------------------------------------------------------------------------------------------
 
-    async def _finish(self, consumer: Consumer, titles: Sequence[Title], seen: Seen) -> None:
+    async def _finish_all(self, items: Sequence[tuple[Consumer, Title]]) -> list[None]:
         """Findings, notes, and what is due next, where nothing marked the row again."""
-        await self._wake_others(consumer, titles)
+        done: list[tuple[str, work.Finished]] = []
         async with self.db.begin() as c:
             now = await self.db.now(c)
-            claims = [title.claim for title in titles]
-            mine = await work.still_mine(self.db, c, self.process, claims)
-            standing = [title for title in titles if (title.claim.consumer, title.claim.title) in mine]
-            looks = await applied.look_again(c, consumer.name, [title.claim.title for title in standing], now)
-            said = {title.claim.title: _unique(title.findings) for title in standing if title.plan is not None}
-            open_ = {title.claim.title: title.unsettled for title in standing}
-            await findings.settle(self.db, c, consumer.name, said, now, keep=open_)
-            await self._note(c, consumer, standing, seen)
-            done = [self._finished(title, looks.get(title.claim.title), now) for title in standing]
-            await work.finish(c, done, now)
-        log.info("work: done", consumer=consumer.name, **_outcomes(done))
+            mine = await work.still_mine(self.db, c, self.process, [title.claim for _, title in items])
+            standing = [each for each in items if (each[1].claim.consumer, each[1].claim.title) in mine]
+            for name in sorted({consumer.name for consumer, _ in standing}):
+                titles = [title for consumer, title in standing if consumer.name == name]
+                looks = await applied.look_again(c, name, [title.claim.title for title in titles], now)
+                said = {title.claim.title: _unique(title.findings) for title in titles if title.plan is not None}
+                open_ = {title.claim.title: title.unsettled for title in titles}
+                await findings.settle(self.db, c, name, said, now, keep=open_)
+                await self._note(c, name, titles)
+                done += [(name, self._finished(title, looks.get(title.claim.title), now)) for title in titles]
+            await work.finish(self.db, c, [each for _, each in done], now)
+        for name in sorted({name for name, _ in done}):
+            log.info("work: done", consumer=name, **_outcomes([each for whose, each in done if whose == name]))
         await self.step("finished")
+        return [None] * len(items)
 
-    async def _note(self, c: AsyncConnection, consumer: Consumer, titles: Sequence[Title], seen: Seen) -> None:
+    async def _note(self, c: AsyncConnection, consumer: str, titles: Sequence[Title]) -> None:
         """Notes stand at once under the claim's number; the topic has them for a rebuild."""
         fresh = []
         for title in titles:
-            if title.plan is None or title.plan.notes is None or title.plan.notes == seen.notes[title.claim.title]:
+            if title.plan is None or title.plan.notes is None or title.plan.notes == title.noted:
                 continue
-            key = settled.note_key(consumer.name, title.claim.title)
+            key = settled.note_key(consumer, title.claim.title)
             fresh.append(settled.Decision("note", key, dict(title.plan.notes), title.claim.claim))
         kept = await settled.save_decisions(self.db, c, fresh)
         records = [(self.decisions, f"note/{each.key}", {"body": each.body, "number": each.number}) for each in kept]
         await applied.post(self.db, c, records)
-
-    async def _wake_others(self, consumer: Consumer, titles: Sequence[Title]) -> None:
-        """A record that came into being is what other consumers of the title may have waited for."""
-        claims = [title.claim for title in titles if any(result.created for result in title.results)]
-        if not claims:
-            return
-        async with self.db.begin() as c:
-            now = await self.db.now(c)
-            others = [name for name in await installation.registered(c) if name != consumer.name]
-            dues = [work.Due(name, each.title, now, each.priority, "created") for each in claims for name in others]
-            await work.mark(self.db, c, dues)
 
     def _finished(self, title: Title, look: int | None, now: int) -> work.Finished:
         claim, plan = title.claim, title.plan
@@ -421,6 +537,29 @@ class Worker:
             return result.after
         longest = min(self.settings.retry_longest, self.settings.retry_first * 2 ** min(attempts, 20))
         return random.uniform(0.0, longest)  # noqa: S311  jitter, nothing secret
+
+
+class _Pace:
+    """How many titles end in a second: so many are worth having in hand."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._second, self._count, self.titles = 0, 0, FEWEST
+
+    def finished(self, worked: bool) -> None:
+        """One ended; what came back without its turn does not count."""
+        second = self._clock.now_us() // SECOND
+        if second != self._second:
+            self.titles = max(FEWEST, self._count)
+            self._second, self._count = second, 0
+        self._count += worked
+        self.titles = max(self.titles, self._count)
+
+
+def _split(claims: Sequence[work.Claim]) -> list[tuple[str, list[work.Claim]]]:
+    """By consumer, the most urgent first."""
+    names = dict.fromkeys(claim.consumer for claim in claims)
+    return [(name, [claim for claim in claims if claim.consumer == name]) for name in names]
 
 
 def _read(seen: Seen, module: str) -> bool:

@@ -245,7 +245,8 @@ class Editing(RuleBasedStateMachine):
             fourallportal={"calls_per_second": 500, "poll_seconds": POLL},
             capture={"absent_after": 0.2, "retry": 0.2},
             work={"retry_longest": 0.5},
-            ensure={"look_again": 0.6, "pause": 0.4},
+            ensure={"look_again": 0.6},
+            breaker={"first": 0.2, "longest": 0.4, "refused_key": 0.4},
         )
         asyncio.run(self._prepare())
         self.connector = Connector(self.found)

@@ -6,13 +6,12 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
-from itertools import pairwise
 
 import httpx
 import pytest
 
 from frontlist.errors import ConfigurationError, DeliveryError, Pause, Refuse, Retry, Stop
-from frontlist.http import LONGEST_WAIT, Api, Pace, retry_after
+from frontlist.http import LONGEST_WAIT, Api, retry_after
 
 KEY = "k3y-that-nobody-may-see"
 Say = Callable[[bytes], Awaitable[bytes | None]]
@@ -286,34 +285,10 @@ def _block(loop: asyncio.AbstractEventLoop, seconds: float) -> None:
         pass
 
 
-# --- pace ----------------------------------------------------------------------------------------------------------
+# --- budget --------------------------------------------------------------------------------------------------------
 
 
-async def test_calls_are_evenly_apart() -> None:
-    pace, times = Pace(20.0), list[float]()
-
-    async def call() -> None:
-        await pace.wait()
-        times.append(asyncio.get_running_loop().time())
-
-    await asyncio.gather(*(call() for _ in range(6)))
-    assert all(0.03 < later - sooner < 0.5 for sooner, later in pairwise(times))
-
-
-async def test_without_a_pace_nothing_waits() -> None:
-    async with asyncio.timeout(0.5):
-        pace = Pace(None)
-        assert all([await pace.wait() for _ in range(1000)])
-
-
-async def test_a_turn_that_comes_after_the_deadline_is_not_taken() -> None:
-    pace, now = Pace(1.0), asyncio.get_running_loop().time()
-    assert await pace.wait(now + 1.0)
-    assert not await pace.wait(now + 0.5)
-    assert pace._free < now + 1.5
-
-
-async def test_the_pace_holds_over_all_calls_of_a_system() -> None:
+async def test_the_budget_holds_over_all_calls_of_a_system() -> None:
     async with serving(always(answer("200 OK"))) as server, api(server.url, calls_per_second=10.0) as it:
         began = asyncio.get_running_loop().time()
         await asyncio.gather(*(it.call("GET", "/x") for _ in range(5)))

@@ -107,7 +107,8 @@ def configuration(at: Addresses) -> dict[str, Any]:
         },
         "capture": {"lease": LEASE, "retry": 0.5},
         "work": {"idle": 0.2, "retry_first": 0.3},
-        "ensure": {"lease": 5.0, "look_again": 1.0, "pause": 1.0},
+        "ensure": {"lease": 5.0, "look_again": 1.0},
+        "breaker": {"refused_key": 1.0},
     }
 
 

@@ -102,7 +102,7 @@ class _One:
         plan = plan or Plan()
         desired = [self._kept(each, seen) for each in plan.desired]
         async with self.it.db.read() as c:
-            held = await applied.of_resources(c, consumer.name, [each.resource for each in plan.desired])
+            held = await applied.of_resources(self.it.db, c, consumer.name, [each.resource for each in plan.desired])
         held = {**seen.held, **held}
         seen_live = await live(self.it.targets, plan.desired)
         standings = [

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontlist.contract import FieldKey, Json, Resource, TitleKey
-from frontlist.state.database import CHUNK, Database, dump, load, metadata
+from frontlist.state.database import Database, dump, load, metadata, typed
 
 applied_table = sa.Table(
     "applied",
@@ -38,6 +38,8 @@ applied_table = sa.Table(
     sa.Index("applied_by_title", "consumer", "title"),
     postgresql_with={"fillfactor": "70"},
 )
+#: Its primary key.
+KEYS = ("target", "kind", "id", "consumer")
 before_table = sa.Table(
     "before_image",
     metadata,
@@ -81,6 +83,7 @@ class Applied:
     dead: Json = None
     doubt_since: int | None = None
     look_again_at: int | None = None
+    title_revision: int = 0
 
     def in_doubt(self, now: int) -> bool:
         """Something may have been written that nobody remembers, or it is time for the second look."""
@@ -99,6 +102,7 @@ class Intent:
     vector: Mapping[str, int]
     fields: Mapping[FieldKey, Json] | None
     was: Mapping[FieldKey, Json]
+    progress: Mapping[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -135,6 +139,7 @@ def _row(row: Any) -> Applied:
         dead=load(row.dead),
         doubt_since=row.doubt_since,
         look_again_at=row.look_again_at,
+        title_revision=row.title_revision,
     )
 
 
@@ -144,30 +149,43 @@ async def of_titles(connection: AsyncConnection, consumer: str, titles: Sequence
 
 
 async def of_resources(
-    connection: AsyncConnection, consumer: str, resources: Iterable[Resource]
+    db: Database, connection: AsyncConnection, consumer: str, resources: Iterable[Resource]
 ) -> dict[Resource, Applied]:
-    out: dict[Resource, Applied] = {}
-    wanted = sorted(set(resources))
-    c = applied_table.c
-    for start in range(0, len(wanted), CHUNK):
-        part = [(r.target, r.kind, r.id) for r in wanted[start : start + CHUNK]]
-        query = sa.select(applied_table).where(c.consumer == consumer, sa.tuple_(c.target, c.kind, c.id).in_(part))
-        out |= {each.resource: each for each in map(_row, await connection.execute(query))}
-    return out
+    wanted = set(resources)
+    if not wanted:
+        return {}
+    query = sa.select(applied_table).join(*_among(db, wanted)).where(applied_table.c.consumer == consumer)
+    return {each.resource: each for each in map(_row, await connection.execute(query))}
+
+
+async def locked(
+    db: Database, connection: AsyncConnection, resources: Iterable[Resource]
+) -> dict[tuple[Resource, str], Applied]:
+    """What all consumers hold of these resources; nobody changes it before this transaction ends."""
+    wanted = set(resources)
+    if not wanted:
+        return {}
+    query = sa.select(applied_table).join(*_among(db, wanted)).order_by(*(applied_table.c[name] for name in KEYS))
+    rows = await connection.execute(query if db.sqlite else query.with_for_update(of=applied_table))
+    return {(each.resource, each.consumer): each for each in map(_row, rows)}
 
 
 async def intend(
-    db: Database, connection: AsyncConnection, intents: Sequence[Intent]
+    db: Database,
+    connection: AsyncConnection,
+    intents: Sequence[Intent],
+    there: Mapping[tuple[Resource, str], Applied],
 ) -> tuple[set[Resource], set[Resource]]:
     """Store the intents with their before-images. Answers (accepted, claimed by another title since).
 
     Refused where a newer claim stands, and where another title claimed the resource by a newer revision. An intent that
-    replaces an unremembered one leaves its doubt behind. The caller has checked claim and lease in this transaction.
+    replaces an unremembered one leaves its doubt behind. `there`: what `locked` answered in this transaction, in which
+    the caller has checked claim and lease.
     """
     if not intents:
         return set(), set()
     now = await db.now(connection)
-    taken = await _claimed_since(connection, intents)
+    taken = _claimed_since(intents, there.values())
     rows = [
         {
             **_key(each.resource, each.consumer),
@@ -177,6 +195,7 @@ async def intend(
             "intent_fields": None if each.fields is None else dump(each.fields),
             "intent_at": now,
             "title_revision": _newest(each.vector),
+            "progress": dump(each.progress),
             "doubt_since": None,
         }
         for each in intents
@@ -199,21 +218,29 @@ async def intend(
     return got, taken
 
 
-async def _claimed_since(connection: AsyncConnection, intents: Sequence[Intent]) -> set[Resource]:
+def _claimed_since(intents: Sequence[Intent], there: Iterable[Applied]) -> set[Resource]:
     """Those that a newer revision of another title claims."""
-    mine = {each.resource: each for each in intents}
-    keys = sorted((r.target, r.kind, r.id) for r in mine)
+    by_resource: dict[Resource, list[Applied]] = {}
+    for row in there:
+        by_resource.setdefault(row.resource, []).append(row)
+    return {
+        each.resource
+        for each in intents
+        for row in by_resource.get(each.resource, ())
+        if row.title != each.title and row.title_revision > _newest(each.vector)
+    }
+
+
+def _among(db: Database, resources: Iterable[Resource]) -> tuple[sa.FromClause, Any]:
+    """What to join, so that only rows of these resources are met."""
+    names = ("target", "kind", "id")
+    given = db.rows(
+        "given",
+        typed(applied_table, names),
+        [dict(zip(names, (r.target, r.kind, r.id), strict=True)) for r in sorted(set(resources))],
+    )
     c = applied_table.c
-    out: set[Resource] = set()
-    for start in range(0, len(keys), CHUNK):
-        query = sa.select(c.target, c.kind, c.id, c.title, c.title_revision).where(
-            sa.tuple_(c.target, c.kind, c.id).in_(keys[start : start + CHUNK])
-        )
-        for row in await connection.execute(query):
-            intent = mine[Resource(row.target, row.kind, row.id)]
-            if row.title != intent.title and row.title_revision > _newest(intent.vector):
-                out.add(intent.resource)
-    return out
+    return given, sa.and_(c.target == given.c.target, c.kind == given.c.kind, c.id == given.c.id)
 
 
 def _newest(vector: Mapping[str, int]) -> int:
@@ -236,57 +263,90 @@ async def _keep_before_images(db: Database, connection: AsyncConnection, intents
         }
         for number, (each, name, was) in zip(numbers, images, strict=True)
     ]
-    for start in range(0, len(rows), CHUNK):
-        await connection.execute(sa.insert(before_table), rows[start : start + CHUNK])
+    await db.add(connection, before_table, rows)
 
 
 async def keep_progress(
-    connection: AsyncConnection, resource: Resource, consumer: str, claim: int, progress: Mapping[str, Json]
+    db: Database, connection: AsyncConnection, steps: Sequence[tuple[Resource, str, int, Mapping[str, Json]]]
 ) -> None:
-    """A step's result is kept before the next step begins."""
+    """(resource, consumer, claim, progress): a step's result is kept before the next step begins."""
+    names = (*KEYS, "intent_claim", "progress")
+    rows = [
+        {**_key(resource, consumer), "intent_claim": claim, "progress": dump(progress)}
+        for resource, consumer, claim, progress in sorted(steps, key=lambda each: (each[0], each[1]))
+    ]
+    given = db.rows("given", typed(applied_table, names), rows)
+    c = applied_table.c
     await connection.execute(
         sa.update(applied_table)
-        .where(*_is(resource, consumer), applied_table.c.intent_claim == claim)
-        .values(progress=dump(progress))
+        .where(*_same(given), c.intent_claim == given.c.intent_claim)
+        .values(progress=given.c.progress)
     )
 
 
-async def remember(db: Database, connection: AsyncConnection, outcomes: Sequence[Outcome]) -> set[Resource]:
-    """What is known to be done; answers those that were refused, because a newer intent stands: stale writes."""
+async def remember(db: Database, connection: AsyncConnection, outcomes: Sequence[Outcome]) -> set[tuple[Resource, str]]:
+    """What is known to be done; answers (resource, consumer) of those refused, since a newer intent stands: stale."""
+    if not outcomes:
+        return set()
     now = await db.now(connection)
-    stale: set[Resource] = set()
+    names = (*KEYS, "intent_claim", "applied_fields", "present", "progress", "refused", "dead", "look_again_at")
+    rows = [
+        {
+            **_key(each.resource, each.consumer),
+            "intent_claim": each.claim,
+            "applied_fields": None if each.fields is None else dump(each.fields),
+            "present": each.present,
+            "progress": dump(each.progress),
+            "refused": dump(each.refused),
+            "dead": None if each.dead is None else dump(each.dead),
+            "look_again_at": each.look_again_at,
+            "read_at": each.read_at,
+        }
+        for each in sorted(outcomes, key=lambda one: (one.resource, one.consumer))
+    ]
     c = applied_table.c
-    for each in sorted(outcomes, key=lambda one: one.resource):
-        result = await connection.execute(
-            sa.update(applied_table)
-            .where(*_is(each.resource, each.consumer), c.intent_claim == each.claim)
-            .values(
-                applied_claim=each.claim,
-                applied_fields=None if each.fields is None else dump(each.fields),
-                applied_at=now,
-                present=each.present,
-                progress=dump(each.progress),
-                refused=dump(each.refused),
-                dead=None if each.dead is None else dump(each.dead),
-                doubt_since=sa.case((c.doubt_since > each.read_at, c.doubt_since)),
-                look_again_at=each.look_again_at,
-            )
+    await _lock(db, connection, rows)
+    given = db.rows("given", {**typed(applied_table, names), "read_at": sa.BigInteger()}, rows)
+    v = given.c
+    kept = await connection.execute(
+        sa.update(applied_table)
+        .where(*_same(given), c.intent_claim == v.intent_claim)
+        .values(
+            applied_claim=v.intent_claim,
+            applied_fields=v.applied_fields,
+            applied_at=now,
+            present=v.present,
+            progress=v.progress,
+            refused=v.refused,
+            dead=v.dead,
+            doubt_since=sa.case((c.doubt_since > v.read_at, c.doubt_since)),
+            look_again_at=v.look_again_at,
         )
-        if not result.rowcount:
-            stale.add(each.resource)
-            await doubt(connection, [each.resource], each.consumer, now, None)
+        .returning(c.target, c.kind, c.id, c.consumer)
+    )
+    known = {(Resource(row.target, row.kind, row.id), row.consumer) for row in kept}
+    stale = {(each.resource, each.consumer) for each in outcomes} - known
+    await doubt(db, connection, stale, now, None)
     return stale
 
 
 async def doubt(
-    connection: AsyncConnection, resources: Sequence[Resource], consumer: str, now: int, look_again_at: int | None
+    db: Database,
+    connection: AsyncConnection,
+    resources: Iterable[tuple[Resource, str]],
+    now: int,
+    look_again_at: int | None,
 ) -> None:
     """A call may have been carried out that nobody remembers: to be read back, and once more at `look_again_at`."""
+    rows = [_key(resource, consumer) for resource, consumer in sorted(set(resources))]
+    if not rows:
+        return
     values: dict[str, Any] = {"doubt_since": now}
     if look_again_at is not None:
         values["look_again_at"] = look_again_at
-    for resource in sorted(resources):
-        await connection.execute(sa.update(applied_table).where(*_is(resource, consumer)).values(**values))
+    await _lock(db, connection, rows)
+    given = db.rows("given", typed(applied_table, KEYS), rows)
+    await connection.execute(sa.update(applied_table).where(*_same(given)).values(**values))
 
 
 async def look_again(
@@ -311,13 +371,14 @@ async def doubt_all(connection: AsyncConnection) -> None:
 
 async def post(db: Database, connection: AsyncConnection, records: Sequence[tuple[str, str, Json]]) -> None:
     """(topic, key, value) for the outbox, sent in this order after the transaction."""
+    if not records:
+        return
     numbers = await db.draw(connection, len(records))
     rows = [
         {"number": number, "topic": topic, "key": key, "value": dump(value)}
         for number, (topic, key, value) in zip(numbers, records, strict=True)
     ]
-    for start in range(0, len(rows), CHUNK):
-        await connection.execute(sa.insert(outbox_table), rows[start : start + CHUNK])
+    await db.add(connection, outbox_table, rows)
 
 
 async def posted(connection: AsyncConnection, limit: int) -> list[Any]:
@@ -332,6 +393,15 @@ def _key(resource: Resource, consumer: str) -> dict[str, str]:
     return {"target": resource.target, "kind": resource.kind, "id": resource.id, "consumer": consumer}
 
 
-def _is(resource: Resource, consumer: str) -> tuple[Any, ...]:
+async def _lock(db: Database, connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """In the order of their keys: an UPDATE alone takes rows as it meets them, and two would wait for each other."""
+    if db.sqlite:
+        return
+    given = db.rows("given", typed(applied_table, KEYS), rows)
     c = applied_table.c
-    return (c.target == resource.target, c.kind == resource.kind, c.id == resource.id, c.consumer == consumer)
+    query = sa.select(c.id).join(given, sa.and_(*_same(given))).order_by(*(c[name] for name in KEYS))
+    await connection.execute(query.with_for_update(of=applied_table))
+
+
+def _same(given: sa.FromClause) -> list[Any]:
+    return [applied_table.c[name] == given.c[name] for name in KEYS]

@@ -6,27 +6,29 @@ Times are microseconds since 1970 in BIGINT columns, by PostgreSQL's own clock. 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from frontlist.clock import Clock
 from frontlist.errors import ConfigurationError
 
+#: Name -> type of the columns of `Database.rows`.
+Columns = Mapping[str, "sa.types.TypeEngine[Any]"]
 metadata = sa.MetaData()
 #: The one sequence from which numbers, claims and tokens are drawn.
 NUMBERS = sa.Sequence("frontlist_number", metadata=metadata)
 number_table = sa.Table("number", metadata, sa.Column("value", sa.BigInteger, nullable=False))
 #: Classes of SQLSTATE that pass: connection, read-only, rolled back, out of resources, operator.
 PASSING = frozenset({"08", "25", "40", "53", "57"})
-#: Rows a statement, below the parameter limits of both databases.
+#: Rows a statement.
 CHUNK = 500
 
 
@@ -121,8 +123,12 @@ class Database:
         ordered = sorted(rows, key=lambda row: tuple(row[key] for key in keys))
         out: list[Any] = []
         for start in range(0, len(ordered), CHUNK):
-            statement = self.insert(table).values(ordered[start : start + CHUNK])
-            new = {name: statement.excluded[name] for name in ordered[0] if name not in keys and name not in set(keep)}
+            names = list(ordered[0])
+            given = self.rows("given", typed(table, names), ordered[start : start + CHUNK])
+            # SQLite takes ON CONFLICT for a join condition where the SELECT has no WHERE.
+            every = sa.select(*given.c).where(sa.text("1 = 1"))
+            statement = self.insert(table).from_select(names, every, include_defaults=False)
+            new = {name: statement.excluded[name] for name in names if name not in keys and name not in set(keep)}
             new |= also(table.c, statement.excluded) if also is not None else {}
             condition = where(table.c, statement.excluded) if where is not None else None
             statement = (
@@ -135,8 +141,41 @@ class Database:
                 out.extend(result.all())
         return out
 
+    async def add(self, connection: AsyncConnection, table: sa.Table, rows: Sequence[dict[str, Any]]) -> None:
+        """Insert rows that are new for sure."""
+        for start in range(0, len(rows), CHUNK):
+            names = list(rows[0])
+            given = self.rows("given", typed(table, names), rows[start : start + CHUNK])
+            await connection.execute(sa.insert(table).from_select(names, sa.select(*given.c), include_defaults=False))
+
+    def rows(self, name: str, columns: Columns, rows: Sequence[Mapping[str, Any]]) -> sa.FromClause:
+        """Rows as a table in a statement, a parameter a column: its text never depends on their number."""
+        listed = [[row[column] for column in columns] for row in rows]
+        if self.sqlite:
+            if any(isinstance(value, str) and "\x00" in value for row in listed for value in row):
+                # Its JSON functions would cut the text there in silence; PostgreSQL refuses it too.
+                raise DataError(name, None, ValueError("a text holds U+0000"))
+            body = json.dumps(listed, ensure_ascii=False)
+            each = sa.func.json_each(sa.bindparam(None, body, sa.Text)).table_valued("value", name=f"{name}_json")
+            picked = [
+                sa.type_coerce(sa.func.json_extract(each.c.value, f"$[{i}]"), kind).label(column)
+                for i, (column, kind) in enumerate(columns.items())
+            ]
+            return sa.select(*picked).subquery(name)
+        arrays = [
+            sa.cast(sa.bindparam(None, [row[i] for row in listed], postgresql.ARRAY(kind)), postgresql.ARRAY(kind))
+            for i, kind in enumerate(columns.values())
+        ]
+        named = [sa.column(column, kind) for column, kind in columns.items()]
+        return sa.func.unnest(*arrays).table_valued(*named, name=name).render_derived()
+
     async def close(self) -> None:
         await self.engine.dispose()
+
+
+def typed(table: sa.Table, names: Iterable[str]) -> Columns:
+    """Columns of `Database.rows` with the types that they have in a table."""
+    return {name: table.c[name].type for name in names}
 
 
 def dump(value: Any) -> str:
@@ -196,7 +235,7 @@ def _async_url(url: str) -> URL:
 def _engine(url: URL, is_sqlite: bool) -> AsyncEngine:
     if not is_sqlite:
         # A process that is stopped inside a transaction must not hold its locks for ever.
-        limits = {"idle_in_transaction_session_timeout": "30000", "lock_timeout": "40000"}
+        limits = {"idle_in_transaction_session_timeout": "10000", "lock_timeout": "5000"}
         connect = {"server_settings": {"application_name": "frontlist", **limits}, "timeout": 10}
         return create_async_engine(url, pool_size=10, max_overflow=10, pool_pre_ping=True, connect_args=connect)
     engine = create_async_engine(url, poolclass=AsyncAdaptedQueuePool, pool_size=5, connect_args={"timeout": 30})

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from frontlist.state.database import Database, metadata
+from frontlist.state.database import Database, metadata, typed
 
 #: A process whose heart has not beaten for this long is dead, and what it claimed is free (microseconds).
 DEAD_AFTER = 2_000_000
@@ -37,6 +37,7 @@ class Lease:
     name: str
     token: int
     until: int
+    holder: str = ""
 
 
 def alive(process: Any, now: int) -> Any:
@@ -69,49 +70,91 @@ async def living(connection: AsyncConnection, now: int) -> list[sa.Row[Any]]:
 
 
 async def acquire(
-    db: Database, connection: AsyncConnection, names: Sequence[str], holder: str, seconds: float
+    db: Database, connection: AsyncConnection, wanted: Sequence[tuple[str, str]], seconds: float
 ) -> dict[str, Lease]:
-    """Those of the leases that were free (or ours, or run out), each under a new token."""
-    if not names:
+    """(name, holder) each: those that were free (or the holder's, or run out), each under a new token, by name.
+
+    Of two that want the same name in one call the first may have it: see `Lease.holder`. A lease that a transaction
+    is about to change is not free: nobody waits here for anybody.
+    """
+    first = dict(reversed(wanted))
+    if not first:
         return {}
     now = await db.now(connection)
-    wanted = sorted(set(names))
-    tokens = await db.draw(connection, len(wanted))
     until = now + round(seconds * 1_000_000)
+    names = sorted(set(first) - await _busy(db, connection, sorted(first)))
+    tokens = await db.draw(connection, len(names))
     rows = [
-        {"name": name, "holder": holder, "token": token, "until": until}
-        for name, token in zip(wanted, tokens, strict=True)
+        {"name": name, "holder": first[name], "token": token, "until": until}
+        for name, token in zip(names, tokens, strict=True)
     ]
     c = lease_table.c
     got = await db.upsert(
         connection,
         lease_table,
         rows,
-        where=lambda old, _new: sa.or_(old.until < now, old.holder.is_(None), old.holder == holder),
-        returning=(c.name, c.token, c.until),
+        where=lambda old, new: sa.or_(old.until < now, old.holder.is_(None), old.holder == new.holder),
+        returning=(c.name, c.token, c.until, c.holder),
     )
-    return {row.name: Lease(row.name, row.token, row.until) for row in got}
+    return {row.name: Lease(row.name, row.token, row.until, row.holder) for row in got}
 
 
-async def extend(db: Database, connection: AsyncConnection, lease: Lease, seconds: float) -> Lease | None:
-    """The same token for longer, or None: somebody else has it."""
+async def _busy(db: Database, connection: AsyncConnection, names: Sequence[str]) -> set[str]:
+    """Those that another transaction holds locked now."""
+    if db.sqlite:
+        return set()
+    c = lease_table.c
+    given = db.rows("given", typed(lease_table, ("name",)), [{"name": name} for name in names])
+    query = sa.select(c.name).join(given, c.name == given.c.name)
+    there = set((await connection.execute(query)).scalars())
+    if not there:
+        return set()
+    free = await connection.execute(query.order_by(c.name).with_for_update(of=lease_table, skip_locked=True))
+    return there - set(free.scalars())
+
+
+async def extend(
+    db: Database, connection: AsyncConnection, leases: Sequence[Lease], seconds: float
+) -> dict[str, Lease]:
+    """The same tokens for longer, by name; what is missing in the answer somebody else has."""
+    if not await held(db, connection, leases):
+        return {}
     until = await db.now(connection) + round(seconds * 1_000_000)
-    result = await connection.execute(
+    given = _rows(db, leases)
+    c = lease_table.c
+    rows = await connection.execute(
         sa.update(lease_table)
-        .where(lease_table.c.name == lease.name, lease_table.c.token == lease.token)
+        .where(c.name == given.c.name, c.token == given.c.token)
         .values(until=until)
+        .returning(c.name, c.token, c.until, c.holder)
     )
-    return Lease(lease.name, lease.token, until) if result.rowcount else None
+    return {row.name: Lease(row.name, row.token, row.until, row.holder) for row in rows}
 
 
-async def held(db: Database, connection: AsyncConnection, lease: Lease) -> bool:
-    """Whether the token still stands; locks the row, so nobody takes it before this transaction ends."""
-    query = sa.select(lease_table.c.token).where(lease_table.c.name == lease.name, lease_table.c.token == lease.token)
-    return (await connection.execute(query if db.sqlite else query.with_for_update())).first() is not None
+async def held(db: Database, connection: AsyncConnection, leases: Sequence[Lease]) -> set[str]:
+    """The names whose tokens still stand; locks the rows, so nobody takes them before this transaction ends."""
+    if not leases:
+        return set()
+    c = lease_table.c
+    given = _rows(db, leases)
+    query = sa.select(c.name).join(given, sa.and_(c.name == given.c.name, c.token == given.c.token)).order_by(c.name)
+    rows = await connection.execute(query if db.sqlite else query.with_for_update(of=lease_table))
+    return set(rows.scalars())
 
 
-async def give_back(connection: AsyncConnection, leases: Sequence[Lease]) -> None:
-    for lease in sorted(leases, key=lambda each: each.name):
+async def give_back(db: Database, connection: AsyncConnection, leases: Sequence[Lease]) -> None:
+    """In the order of their names, so that two who give back never wait for each other."""
+    standing = await held(db, connection, leases)
+    if standing:
+        mine = [each for each in leases if each.name in standing]
+        given = _rows(db, mine)
         await connection.execute(
-            sa.delete(lease_table).where(lease_table.c.name == lease.name, lease_table.c.token == lease.token)
+            sa.delete(lease_table).where(
+                sa.tuple_(lease_table.c.name, lease_table.c.token).in_(sa.select(given.c.name, given.c.token))
+            )
         )
+
+
+def _rows(db: Database, leases: Sequence[Lease]) -> sa.FromClause:
+    rows = [{"name": each.name, "token": each.token} for each in sorted(leases, key=lambda one: one.name)]
+    return db.rows("given", typed(lease_table, ("name", "token")), rows)

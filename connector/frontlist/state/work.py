@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontlist.contract import TitleKey
-from frontlist.state.database import NUMBERS, Database, metadata
+from frontlist.state.database import NUMBERS, Database, metadata, typed
 from frontlist.state.processes import alive
 
 
@@ -24,6 +24,7 @@ class Priority(IntEnum):
     METADATA = 40
     ASSETS = 50
     BACKFILL = 90
+    SWEEP = 95
 
 
 work_table = sa.Table(
@@ -35,6 +36,8 @@ work_table = sa.Table(
     sa.Column("not_before", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("priority", sa.Integer, nullable=False),
     sa.Column("reason", sa.Text, nullable=False),
+    # Whether a live change is among what made it due; a backfill is written more gently.
+    sa.Column("live", sa.Boolean, nullable=False),
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
     sa.Column("number", sa.BigInteger, nullable=False),
     sa.Column("claimed_by", sa.Text),
@@ -63,6 +66,10 @@ class Due:
     priority: int
     reason: str
 
+    @property
+    def live(self) -> bool:
+        return self.priority < Priority.BACKFILL
+
 
 @dataclass(frozen=True)
 class Claim:
@@ -75,6 +82,7 @@ class Claim:
     priority: int
     attempts: int
     reason: str
+    live: bool = True
 
 
 @dataclass(frozen=True)
@@ -96,41 +104,57 @@ async def mark(db: Database, connection: AsyncConnection, dues: Iterable[Due]) -
         other = by_key.get((due.consumer, due.title), due)
         first = min(due, other, key=lambda each: (each.at, each.priority))
         by_key[due.consumer, due.title] = replace(first, priority=min(due.priority, other.priority))
+    if not by_key:
+        return
     numbers = await db.draw(connection, len(by_key))
-    ordered = sorted(by_key.values(), key=lambda due: (due.consumer, due.title))
+    rows = [
+        {
+            "consumer": due.consumer,
+            "title": due.title,
+            "due_at": due.at,
+            "priority": due.priority,
+            "reason": due.reason,
+            "live": due.live,
+            "number": number,
+        }
+        for due, number in zip(sorted(by_key.values(), key=_key), numbers, strict=True)
+    ]
     least = sa.func.min if db.sqlite else sa.func.least
-    for start in range(0, len(ordered), 500):
-        part = ordered[start : start + 500]
-        statement = db.insert(work_table).values(
-            [
-                {
-                    "consumer": due.consumer,
-                    "title": due.title,
-                    "due_at": due.at,
-                    "priority": due.priority,
-                    "reason": due.reason,
-                    "number": numbers[start + i],
-                }
-                for i, due in enumerate(part)
-            ]
-        )
-        old, new = work_table.c, statement.excluded
-        statement = statement.on_conflict_do_update(
-            index_elements=["consumer", "title"],
-            set_={
-                "due_at": sa.case((old.due_at.is_(None), new.due_at), else_=least(old.due_at, new.due_at)),
-                "priority": sa.case((old.due_at.is_(None), new.priority), else_=least(old.priority, new.priority)),
-                "reason": new.reason,
-                "number": new.number,
-            },
-        )
-        await connection.execute(statement)
+    await db.upsert(
+        connection,
+        work_table,
+        rows,
+        also=lambda old, new: {
+            "due_at": sa.case((old.due_at.is_(None), new.due_at), else_=least(old.due_at, new.due_at)),
+            "priority": sa.case((old.due_at.is_(None), new.priority), else_=least(old.priority, new.priority)),
+            # What makes it due decides; a timer that was set for later does not lend its liveliness.
+            "live": sa.case(
+                (sa.or_(old.due_at.is_(None), old.due_at > new.due_at), new.live), else_=sa.or_(old.live, new.live)
+            ),
+        },
+    )
+
+
+def _key(each: Due | Claim) -> tuple[str, str]:
+    return each.consumer, each.title
 
 
 async def claim(
-    db: Database, connection: AsyncConnection, process: str, now: int, limit: int, consumers: Sequence[str]
+    db: Database,
+    connection: AsyncConnection,
+    process: str,
+    now: int,
+    limit: int,
+    consumers: Sequence[str],
+    *,
+    least_urgent: int | None = None,
+    oldest: bool = False,
 ) -> list[Claim]:
-    """The most urgent due rows that no live process holds. The claim number is drawn after the row is locked."""
+    """The most urgent due rows that no live process holds. The claim number is drawn after the row is locked.
+
+    `least_urgent`: the priority up to which rows are wanted. `oldest`: what has been due for longest, whatever its
+    priority.
+    """
     c = work_table.c
     due = (
         sa.select(c.consumer, c.title)
@@ -139,94 +163,120 @@ async def claim(
             c.not_before <= now,
             c.consumer.in_(consumers),
             sa.or_(c.claimed_by.is_(None), ~alive(c.claimed_by, now)),
+            *([] if least_urgent is None else [c.priority <= least_urgent]),
         )
-        .order_by(c.priority, c.due_at)
+        .order_by(*((c.due_at,) if oldest else (c.priority, c.due_at)))
         .limit(limit)
     )
     if db.sqlite:
         rows = (await connection.execute(due)).all()
         numbers = await db.draw(connection, len(rows))
-        out: list[sa.Row[Any]] = []
-        for row, number in zip(rows, numbers, strict=True):
-            update = sa.update(work_table).where(c.consumer == row.consumer, c.title == row.title)
-            out += (await connection.execute(_claimed(update, process, number))).all()
+        given = db.rows(
+            "given",
+            typed(work_table, ("consumer", "title", "claim")),
+            [{"consumer": r.consumer, "title": r.title, "claim": n} for r, n in zip(rows, numbers, strict=True)],
+        )
+        number: Any = given.c.claim
     else:
-        keys = due.with_for_update(skip_locked=True).cte("due").prefix_with("MATERIALIZED")
-        update = sa.update(work_table).where(c.consumer == keys.c.consumer, c.title == keys.c.title)
-        out = list((await connection.execute(_claimed(update, process, NUMBERS.next_value()))).all())
-    claims = [Claim(r.consumer, TitleKey(r.title), r.number, r.claim, r.priority, r.attempts, r.reason) for r in out]
+        given = due.with_for_update(skip_locked=True).cte("due").prefix_with("MATERIALIZED")
+        number = NUMBERS.next_value()
+    update = (
+        sa.update(work_table)
+        .where(c.consumer == given.c.consumer, c.title == given.c.title)
+        .values(claimed_by=process, claim=number)
+        .returning(c.consumer, c.title, c.number, c.claim, c.priority, c.attempts, c.reason, c.live)
+    )
+    claims = [
+        Claim(r.consumer, TitleKey(r.title), r.number, r.claim, r.priority, r.attempts, r.reason, bool(r.live))
+        for r in await connection.execute(update)
+    ]
     return sorted(claims, key=lambda each: (each.priority, each.claim))
 
 
-def _claimed(update: sa.Update, process: str, number: Any) -> Any:
-    c = work_table.c
-    return update.values(claimed_by=process, claim=number).returning(
-        c.consumer, c.title, c.number, c.claim, c.priority, c.attempts, c.reason
-    )
-
-
-async def finish(connection: AsyncConnection, finished: Sequence[Finished], now: int) -> None:
+async def finish(db: Database, connection: AsyncConnection, finished: Sequence[Finished], now: int) -> None:
     """Clear or set the next time, only where nothing marked the row again; the claim ends in any case."""
-    c = work_table.c
-    rows = sorted(finished, key=lambda each: (each.claim.consumer, each.claim.title))
-    if not rows:
+    if not finished:
         return
-    mine = [c.consumer == sa.bindparam("b_consumer"), c.title == sa.bindparam("b_title")]
-    unmarked = [*mine, c.number == sa.bindparam("b_number"), c.claim == sa.bindparam("b_claim")]
+    c = work_table.c
+    names = ("consumer", "title", "number", "claim", "due_at", "not_before", "attempts", "outcome", "detail")
+    given = db.rows(
+        "given", typed(work_table, names), [_finished(each) for each in sorted(finished, key=_finished_key)]
+    )
+    v = given.c
+    unmarked = c.number == v.number
     await connection.execute(
         sa.update(work_table)
-        .where(*unmarked)
+        .where(c.consumer == v.consumer, c.title == v.title, c.claim == v.claim)
         .values(
-            due_at=sa.bindparam("b_due"), not_before=sa.bindparam("b_not_before"), attempts=sa.bindparam("b_attempts")
-        ),
-        [
-            {
-                "b_consumer": each.claim.consumer,
-                "b_title": each.claim.title,
-                "b_number": each.claim.number,
-                "b_claim": each.claim.claim,
-                "b_due": each.due_at,
-                "b_not_before": each.not_before,
-                "b_attempts": each.attempts,
-            }
-            for each in rows
-        ],
+            due_at=sa.case((unmarked, v.due_at), else_=c.due_at),
+            not_before=sa.case((unmarked, v.not_before), else_=c.not_before),
+            attempts=sa.case((unmarked, v.attempts), else_=c.attempts),
+            claimed_by=None,
+            outcome=v.outcome,
+            detail=v.detail,
+            finished_at=now,
+        )
     )
-    await connection.execute(
-        sa.update(work_table)
-        .where(*mine, c.claim == sa.bindparam("b_claim"))
-        .values(claimed_by=None, outcome=sa.bindparam("b_outcome"), detail=sa.bindparam("b_detail"), finished_at=now),
-        [
-            {
-                "b_consumer": each.claim.consumer,
-                "b_title": each.claim.title,
-                "b_claim": each.claim.claim,
-                "b_outcome": each.outcome,
-                "b_detail": each.detail,
-            }
-            for each in rows
-        ],
-    )
+
+
+def _finished_key(each: Finished) -> tuple[str, str]:
+    return _key(each.claim)
+
+
+def _finished(each: Finished) -> dict[str, Any]:
+    return {
+        "consumer": each.claim.consumer,
+        "title": each.claim.title,
+        "number": each.claim.number,
+        "claim": each.claim.claim,
+        "due_at": each.due_at,
+        "not_before": each.not_before,
+        "attempts": each.attempts,
+        "outcome": each.outcome,
+        "detail": each.detail,
+    }
 
 
 async def still_mine(
-    db: Database, connection: AsyncConnection, process: str, claims: Sequence[Claim]
+    db: Database, connection: AsyncConnection, process: str, claims: Sequence[Claim], *, skip_locked: bool = False
 ) -> set[tuple[str, TitleKey]]:
-    """The rows that this process still holds by these claims; locked until the transaction ends."""
+    """The rows that this process still holds by these claims; locked until the transaction ends.
+
+    `skip_locked`: what another transaction is about to change does not count, so nobody is waited for.
+    """
+    if not claims:
+        return set()
     c = work_table.c
-    keys = {(each.consumer, each.title): each.claim for each in claims}
+    rows = [{"consumer": e.consumer, "title": e.title, "claim": e.claim} for e in sorted(claims, key=_key)]
+    given = db.rows("given", typed(work_table, ("consumer", "title", "claim")), rows)
+    same = sa.and_(c.consumer == given.c.consumer, c.title == given.c.title, c.claim == given.c.claim)
     query = (
-        sa.select(c.consumer, c.title, c.claim)
-        .where(sa.tuple_(c.consumer, c.title).in_(sorted(keys)), c.claimed_by == process)
-        .order_by(c.consumer, c.title)
+        sa.select(c.consumer, c.title).join(given, same).where(c.claimed_by == process).order_by(c.consumer, c.title)
     )
-    rows = await connection.execute(query if db.sqlite else query.with_for_update())
-    return {(r.consumer, TitleKey(r.title)) for r in rows if keys[r.consumer, TitleKey(r.title)] == r.claim}
+    found = await connection.execute(
+        query if db.sqlite else query.with_for_update(of=work_table, skip_locked=skip_locked)
+    )
+    return {(row.consumer, TitleKey(row.title)) for row in found}
 
 
-async def release(connection: AsyncConnection, process: str) -> None:
-    """At shutdown: what this process still holds is free at once."""
-    await connection.execute(sa.update(work_table).where(work_table.c.claimed_by == process).values(claimed_by=None))
+async def overtaken(db: Database, connection: AsyncConnection, claims: Sequence[Claim]) -> set[int]:
+    """The claims whose rows became more urgent since."""
+    if not claims:
+        return set()
+    c = work_table.c
+    rows = [{"claim": e.claim, "priority": e.priority, "consumer": e.consumer, "title": e.title} for e in claims]
+    given = db.rows("given", typed(work_table, ("claim", "priority", "consumer", "title")), rows)
+    same = sa.and_(c.consumer == given.c.consumer, c.title == given.c.title, c.claim == given.c.claim)
+    query = sa.select(c.claim).join(given, same).where(c.priority < given.c.priority)
+    return set((await connection.execute(query)).scalars())
+
+
+async def release(connection: AsyncConnection, process: str, but: Iterable[Claim] = ()) -> None:
+    """What this process holds is free at once, but what it still has in hand."""
+    c = work_table.c
+    mine = sa.update(work_table).where(c.claimed_by == process).values(claimed_by=None)
+    kept = [each.claim for each in but]
+    await connection.execute(mine.where(c.claim.not_in(kept)) if kept else mine)
 
 
 async def next_due(connection: AsyncConnection, consumers: Sequence[str]) -> int | None:

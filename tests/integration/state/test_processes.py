@@ -14,12 +14,12 @@ SECOND = 1_000_000
 
 async def acquire(db: Database, holder: str, *names: str, seconds: float = 10.0) -> dict[str, Lease]:
     async with db.begin() as c:
-        return await processes.acquire(db, c, names, holder, seconds)
+        return await processes.acquire(db, c, [(name, holder) for name in names], seconds)
 
 
 async def held(db: Database, lease: Lease) -> bool:
     async with db.begin() as c:
-        return await processes.held(db, c, lease)
+        return await processes.held(db, c, [lease]) == {lease.name}
 
 
 async def test_a_lease_is_held_by_one_until_it_runs_out(db: Database, clock: Clock) -> None:
@@ -47,8 +47,7 @@ async def test_an_extended_lease_lasts_longer_under_its_token(db: Database, cloc
     mine = (await acquire(db, "a", "x"))["x"]
     clock.offset_us += 9 * SECOND
     async with db.begin() as c:
-        longer = await processes.extend(db, c, mine, 10.0)
-    assert longer is not None
+        longer = (await processes.extend(db, c, [mine], 10.0))["x"]
     assert (longer.token, longer.until > mine.until) == (mine.token, True)
     clock.offset_us += 5 * SECOND
     assert await acquire(db, "b", "x") == {}
@@ -59,15 +58,15 @@ async def test_a_lost_lease_is_neither_extended_nor_given_back(db: Database, clo
     clock.offset_us += 11 * SECOND
     theirs = (await acquire(db, "b", "x"))["x"]
     async with db.begin() as c:
-        assert await processes.extend(db, c, mine, 10.0) is None
-        await processes.give_back(c, [mine])
+        assert await processes.extend(db, c, [mine], 10.0) == {}
+        await processes.give_back(db, c, [mine])
     assert await held(db, theirs)
 
 
 async def test_what_was_given_back_is_free_at_once(db: Database) -> None:
     mine = (await acquire(db, "a", "x"))["x"]
     async with db.begin() as c:
-        await processes.give_back(c, [mine])
+        await processes.give_back(db, c, [mine])
     assert set(await acquire(db, "b", "x")) == {"x"}
 
 

@@ -34,7 +34,7 @@ async def claim(db: Database, process: str = "p1", *, now: int | None = None, li
 
 async def finish(db: Database, *finished: Finished) -> None:
     async with db.begin() as c:
-        await work.finish(c, finished, await db.now(c))
+        await work.finish(db, c, finished, await db.now(c))
 
 
 async def row(db: Database, title: str) -> dict[str, object]:

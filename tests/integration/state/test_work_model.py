@@ -125,7 +125,7 @@ class Driver:
             return
         done = work.Finished(self.model.claims[which], "done", due_at=at, not_before=not_before)
         async with self.db.begin() as c:
-            await work.finish(c, [done], self.model.now)
+            await work.finish(self.db, c, [done], self.model.now)
         self.model.finish(done)
 
     async def _release(self, process: str) -> None:

@@ -66,6 +66,12 @@ def upgrade() -> None:
         batch_op.create_index("before_image_by_resource", ["target", "kind", "id"], unique=False)
 
     op.create_table(
+        "budget",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("free_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    op.create_table(
         "captured",
         sa.Column("system", sa.Text(), nullable=False),
         sa.Column("aspect", sa.Text(), nullable=False),
@@ -232,6 +238,7 @@ def upgrade() -> None:
         sa.Column("not_before", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("priority", sa.Integer(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("live", sa.Boolean(), nullable=False),
         sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
         sa.Column("number", sa.BigInteger(), nullable=False),
         sa.Column("claimed_by", sa.Text(), nullable=True),

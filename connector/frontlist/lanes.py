@@ -1,0 +1,194 @@
+"""A lane: what waits for one target in this process, without a lease, until a call may begin (docs/decisions/0004)."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from frontlist.breaker import Breaker
+from frontlist.budget import Budget, Prepaid
+from frontlist.contract import Target
+from frontlist.jobs import Job, Result, end, open_ones
+from frontlist.state import work
+from frontlist.turns import Turns
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(eq=False)
+class Bundle:
+    """All that one title wants of one target: it goes under one lease of the title."""
+
+    claim: work.Claim
+    jobs: Sequence[Job]
+    done: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+    @property
+    def holder(self) -> str:
+        """Who holds its leases."""
+        return f"{self.claim.consumer}/{self.claim.claim}"
+
+
+Run = Callable[["Lane", Sequence[Bundle]], Awaitable[None]]
+
+
+class Lane:
+    """The most urgent first, up to `target.batch` resources together, `at_once` of such slices in flight.
+
+    One of these is kept for rights: calls that hang never lock rights out. More than the budget starts in a second is
+    sent back, so one slow target never fills the worker's hand.
+    """
+
+    def __init__(
+        self, target: Target, budget: Budget, breaker: Breaker, run: Run, *, at_once: int, linger: float
+    ) -> None:
+        self.target, self.budget, self.breaker = target, budget, breaker
+        self._run, self._at_once, self._linger = run, at_once, linger
+        self._waiting: Turns[Bundle] = Turns()
+        self._running = 0
+        self._changed = asyncio.Event()
+        self._dispatcher: asyncio.Task[None] | None = None
+        self._slices: set[asyncio.Task[None]] = set()
+        self.calling: set[int] = set()
+        self._closed = False
+
+    async def __call__(self, bundle: Bundle) -> None:
+        """Returns when each of its jobs has a result."""
+        ahead = self._waiting.at_least(bundle.claim.priority)
+        if self._closed:
+            return end(bundle.jobs, Result("busy", "the process is stopping", after=0.0, called=False))
+        if ahead >= self._most:
+            pause = ahead / (self.budget.per_second or 20.0) * random.uniform(1.0, 1.5)  # noqa: S311  jitter
+            return end(bundle.jobs, Result("busy", f"{self.target.name} has its hands full", pause, called=False))
+        self._waiting.push(bundle.claim.priority, bundle)
+        self._changed.set()
+        if self._dispatcher is None:
+            self._dispatcher = asyncio.create_task(self._dispatch())
+        await bundle.done
+
+    @property
+    def _most(self) -> int:
+        """What may wait: what begins within a second, and at least what fits into two slices."""
+        if self.budget.per_second is None:
+            return 100_000
+        return max(2, round(self.budget.per_second)) * self.target.batch
+
+    def withdraw(self, claims: set[int]) -> None:
+        """What waits for these claims comes back: something more urgent was learnt of their titles."""
+        unwanted = {each for each in self._bundles() if each.claim.claim in claims}
+        self._send_back(self._waiting.remove(unwanted), Result("busy", "planned anew", after=0.0, called=False))
+
+    async def close(self, grace: float) -> None:
+        """What waits comes back at once; what is under way has so many seconds, then it is left in doubt."""
+        self._closed = True
+        self._send_back(
+            self._waiting.remove(set(self._bundles())),
+            Result("busy", "the process is stopping", after=0.0, called=False),
+        )
+        if self._slices:
+            await asyncio.wait(self._slices, timeout=grace)
+        tasks = [*self._slices, *([self._dispatcher] if self._dispatcher else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _bundles(self) -> list[Bundle]:
+        return list(self._waiting)
+
+    def _send_back(self, bundles: Sequence[Bundle], result: Result) -> None:
+        for bundle in bundles:
+            end(open_ones(bundle.jobs), result)
+            if not bundle.done.done():
+                bundle.done.set_result(None)
+
+    async def _dispatch(self) -> None:
+        try:
+            while self._waiting:
+                if self._linger and len(self._waiting) < self.target.batch:
+                    await asyncio.sleep(self._linger)
+                if not self._waiting or self._sent_back():
+                    continue
+                if not self._free():
+                    self._changed.clear()
+                    await self._changed.wait()
+                    continue
+                paid = await self.budget.begin(self._waiting.head())
+                self._begin(paid)
+        finally:
+            self._dispatcher = None
+
+    def _sent_back(self) -> bool:
+        pause = self.breaker.blocked()
+        if pause <= 0:
+            return False
+        pause += random.random()  # noqa: S311  jitter, nothing secret
+        result = Result("retry", f"{self.target.name} is paused: {self.breaker.why}", pause, called=False)
+        self._send_back(self._waiting.remove(set(self._bundles())), result)
+        return True
+
+    def _free(self) -> bool:
+        kept = 1 if self._at_once > 1 and self._waiting.head() > work.Priority.RIGHTS else 0
+        return self._running < self._at_once - kept
+
+    def _begin(self, paid: Prepaid) -> None:
+        probing = self.breaker.state != "closed"
+        if not self._waiting or not self.breaker.admit():
+            self.budget.give_back(paid)
+            return
+        bundles = self._probe() if probing else self._slice()
+        weight = max(1, -(-sum(len(each.jobs) for each in bundles) // self.target.batch))
+        self._running += weight
+        task = asyncio.create_task(self._go(bundles, paid, weight, probing))
+        self._slices.add(task)
+        task.add_done_callback(self._slices.discard)
+
+    def _probe(self) -> list[Bundle]:
+        """One title; not one that failed, if another is there."""
+        tried = [self._waiting.pop() for _ in range(min(20, len(self._waiting)))]
+        fresh = next((each for each in tried if each.claim.title not in self.breaker.suspects), tried[0])
+        for each in tried:
+            if each is not fresh:
+                self._waiting.push(each.claim.priority, each)
+        return [fresh]
+
+    def _slice(self) -> list[Bundle]:
+        out, count = [], 0
+        while self._waiting and count < self.target.batch:
+            out.append(self._waiting.pop())
+            count += len(out[-1].jobs)
+        return out
+
+    async def _go(self, bundles: Sequence[Bundle], paid: Prepaid, weight: int, probing: bool) -> None:
+        claims = {each.claim.claim for each in bundles}
+        self.calling |= claims
+        failure: BaseException | None = None
+        try:
+            with self.budget.under_lease(paid, min(each.claim.priority for each in bundles)):
+                await self._run(self, bundles)
+        except BaseException as error:
+            failure = error
+            if not isinstance(error, Exception):
+                raise
+        finally:
+            self.calling -= claims
+            self._running -= weight
+            self._changed.set()
+            if probing:
+                self.breaker.ended()
+            for bundle in bundles:
+                if bundle.done.done():
+                    continue
+                if failure is None:
+                    bundle.done.set_result(None)
+                else:
+                    bundle.done.set_exception(_given_up(failure))
+
+
+def _given_up(failure: BaseException) -> BaseException:
+    if isinstance(failure, asyncio.CancelledError):
+        return TimeoutError("the process stopped while a call was under way")
+    return failure
