@@ -49,7 +49,7 @@ GRACE = 10.0
 #: Above this the databases cannot hold a number.
 LARGEST = 2**63
 #: Kinds of decisions that change no plan.
-QUIET = frozenset({"note", "mapping", "installation", "report", "unlinked"})
+QUIET = frozenset({"note", "mapping", "installation", "report", "unlinked", "doubtful"})
 
 
 class IntakeSettings(BaseModel):

@@ -269,13 +269,22 @@ async def remember(db: Database, connection: AsyncConnection, outcomes: Sequence
                 refused=dump(each.refused),
                 dead=None if each.dead is None else dump(each.dead),
                 doubt_since=sa.case((c.doubt_since > each.read_at, c.doubt_since)),
-                look_again_at=each.look_again_at,
+                look_again_at=_look(each),
             )
         )
         if not result.rowcount:
             stale.add(each.resource)
             await doubt(connection, [each.resource], each.consumer, now, None)
     return stale
+
+
+def _look(each: Outcome) -> Any:
+    """A look that was asked for after the read on which this rests stays due, whoever asked (drift, doubt)."""
+    c = applied_table.c
+    asked = each.look_again_at
+    pending = c.look_again_at > each.read_at
+    sooner = c.look_again_at if asked is None else sa.case((c.look_again_at < asked, c.look_again_at), else_=asked)
+    return sa.case((pending, sooner), else_=asked)
 
 
 async def doubt(

@@ -53,7 +53,8 @@ async def marks(db: Database, *, read_again: bool = False) -> list[Mark]:
 
 async def store(db: Database, began: int, body: object, *, title: TitleKey = TITLE, passed: int = 1) -> object:
     async with db.begin() as c:
-        return await captured.store_raws(db, c, SYSTEM, {KEY: (Raw(KEY, body), title)}, began, passed)
+        stored = await captured.store_raws(db, c, SYSTEM, {KEY: (Raw(KEY, body), title)}, began, passed)
+        return stored.changed, stored.late
 
 
 @given(steps=st.lists(st.tuples(st.integers(-2, 2), st.integers(1, 3)), min_size=2, max_size=6))
