@@ -15,7 +15,7 @@ from frontlist.contract import Dossier, Finding, Json, Resource, TitleKey
 from frontlist.linking import isbn
 from frontlist.source import RawKey
 from frontlist.state import captured, installation, settled, work
-from frontlist.state.database import Database
+from frontlist.state.database import CHUNK, Database
 
 TARGET = "fourallportal"
 #: The kind of decision that keeps what a report left open: module and source -> its candidates.
@@ -30,19 +30,18 @@ async def held_back(
     c: AsyncConnection, tenant: str, modules: Iterable[str], dossiers: Mapping[TitleKey, Dossier]
 ) -> dict[Resource, tuple[str, ...]]:
     """The records that we would make for these titles and must not, each with those that may be it already."""
-    sources = list(_sources(dossiers.values()))
-    wanted = {
-        (module, source): stated for module in sorted(set(modules)) for source, stated in sources if module and source
-    }
+    # A product and a work may have the same number, and then the ISBN of the product counts.
+    sources = dict(sorted(_sources(dossiers.values()), key=lambda each: each[1] or ""))
+    wanted = {(module, source): stated for module in sorted(set(modules)) for source, stated in sources.items()}
     if not wanted:
         return {}
     keys = [key_of(*each) for each in wanted]
-    numbers = {stated for stated in wanted.values() if stated is not None}
+    numbers = {stated for stated in sources.values() if stated is not None}
     strangers = await captured.strangers_stating(c, TARGET, numbers)
-    doubtful = await settled.decisions(c, DOUBTFUL, keys)
+    doubtful = await _decided(c, DOUBTFUL, keys)
     named = {RawKey(key.split("/", 2)[1], id_) for key, body in doubtful.items() for id_ in body["records"]}
     open_ = await captured.strangers(c, TARGET, sorted(named))
-    ruled_out = await settled.decisions(c, "unlinked", keys) if strangers or open_ else {}
+    ruled_out = await _decided(c, "unlinked", keys) if strangers or open_ else {}
     found: dict[Resource, tuple[str, ...]] = {}
     for (module, source), stated in wanted.items():
         key = key_of(module, source)
@@ -53,6 +52,13 @@ async def held_back(
             found[Resource(TARGET, module, chosen_id(tenant, module, source))] = tuple(sorted(records))
     ours = await captured.living(c, TARGET, [RawKey(each.kind, each.id) for each in found])
     return {each: records for each, records in found.items() if RawKey(each.kind, each.id) not in ours}
+
+
+async def _decided(c: AsyncConnection, kind: str, keys: Sequence[str]) -> dict[str, Json]:
+    found: dict[str, Json] = {}
+    for start in range(0, len(keys), CHUNK):
+        found |= await settled.decisions(c, kind, keys[start : start + CHUNK])
+    return found
 
 
 def _sources(dossiers: Iterable[Dossier]) -> Iterator[tuple[str, str | None]]:
