@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -17,14 +17,16 @@ from aiokafka.errors import IllegalOperation, KafkaError, ProducerFenced
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from frontlist import drift
 from frontlist.clock import Clock, moment
 from frontlist.contract import TitleKey
 from frontlist.errors import ConfigurationError, DeliveryError, FrontlistError, Pause, Retry, Stop
 from frontlist.intake import all_due
 from frontlist.kafka import MAX_BYTES, KafkaSettings
-from frontlist.source import Feed, Page, Raw, RawKey, Source, Statement
+from frontlist.linking import holding
+from frontlist.source import Feed, Numbered, Page, Raw, RawKey, Source, Statement
 from frontlist.state import captured, installation, processes, settled, work
-from frontlist.state.database import Database, dump, gone, load
+from frontlist.state.database import CHUNK, Database, dump, gone, load
 from frontlist.step import Step, no_step
 from frontlist.waiting import wait
 from frontlist_schemas.canonical import fingerprint
@@ -35,6 +37,7 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 #: A client of Kafka that does not end by itself is left behind after so many seconds.
 GRACE = 5.0
+SECOND = 1_000_000
 
 
 class CaptureSettings(BaseModel):
@@ -48,6 +51,9 @@ class CaptureSettings(BaseModel):
         4 * 3600.0, ge=0, description="between the two questions for what a list no longer shows"
     )
     retry: float = Field(10.0, gt=0, description="until a feed that failed is asked again")
+    drift_rest: float = Field(
+        600.0, ge=0, description="between two readings of a resource in which somebody else changes cells of ours"
+    )
 
 
 class StoppingError(Exception):
@@ -98,7 +104,6 @@ class Capture:
         self.topics = {aspect: topic(kafka.prefix, self.system, aspect) for aspect in source.aspects}
         self._me = clock.new_id()
         self._due: dict[str, float] = {}
-        self._links_seen = 0
         self._stopping = asyncio.Event()
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -106,7 +111,7 @@ class Capture:
         self._stopping = stopping
         while not stopping.is_set():
             try:
-                async with self._lease(stopping) as lease:
+                async with self._lease() as lease:
                     if lease is not None:
                         await self._work(lease, stopping)
             except (LeaseLostError, ProducerFenced, IllegalOperation):  # the last: fenced between two sends
@@ -124,7 +129,7 @@ class Capture:
     # --- lease -----------------------------------------------------------------------------------------------------
 
     @contextlib.asynccontextmanager
-    async def _lease(self, stopping: asyncio.Event) -> AsyncIterator[processes.Lease | None]:
+    async def _lease(self) -> AsyncIterator[processes.Lease | None]:
         name = f"capture/{self.system}"
         async with self.db.begin() as c:
             got = await processes.acquire(self.db, c, [(name, self._me)], self.settings.lease)
@@ -242,12 +247,36 @@ class Capture:
             end.cancel()
             await asyncio.gather(task, end, return_exceptions=True)
 
-    async def _store(self, c: AsyncConnection, raws: Iterable[Raw], began: int, passed: int) -> None:
-        links = await settled.titles_by_object(c, self.system)
+    async def _store(self, c: AsyncConnection, raws: Sequence[Raw], began: int, passed: int) -> None:
+        links = await settled.titles_of_objects(c, self.system, [(raw.key.kind, raw.key.id) for raw in raws])
         titled = {raw.key: (raw, self.source.title(raw, links)) for raw in raws}
-        changed, late = await captured.store_raws(self.db, c, self.system, titled, began, passed)
-        await captured.mark(self.db, c, self.system, changed)
-        await captured.mark(self.db, c, self.system, [titled[key][1] for key in late], read_again=True)
+        await self._keep_raws(c, titled, began, passed)
+
+    async def _keep_raws(
+        self, c: AsyncConnection, titled: Mapping[RawKey, tuple[Raw, TitleKey]], began: int, passed: int
+    ) -> None:
+        stored = await captured.store_raws(self.db, c, self.system, titled, began, passed)
+        await captured.mark(self.db, c, self.system, stored.changed)
+        await captured.mark(self.db, c, self.system, [titled[key][1] for key in stored.late], read_again=True)
+        before = await self._number(c, [titled[key][0] for key in stored.written])
+        claimed = {key for key, had in stored.left.items() if had.startswith("object:")}
+        strangers = claimed | {key for key in stored.written if titled[key][1].startswith("object:")}
+        freed = {key: isbns if key in claimed else isbns - self._isbns(titled[key][0]) for key, isbns in before.items()}
+        await holding.wake(
+            self.db,
+            c,
+            self.system,
+            [key for key in strangers if key in claimed or titled[key][0].body is None],
+            {isbn for key, isbns in freed.items() if key in strangers for isbn in isbns},
+        )
+        await drift.notice(self.db, c, self.source, titled, stored, began, round(self.settings.drift_rest * SECOND))
+
+    async def _number(self, c: AsyncConnection, raws: Sequence[Raw]) -> Mapping[RawKey, frozenset[str]]:
+        """By which ISBNs the objects are found from now on; answers those by which each of them was before."""
+        return await captured.save_isbns(self.db, c, self.system, {raw.key: self._isbns(raw) for raw in raws})
+
+    def _isbns(self, raw: Raw) -> frozenset[str]:
+        return self.source.isbns(raw) if isinstance(self.source, Numbered) else frozenset()
 
     async def _ask(self, keys: Sequence[RawKey], lease: processes.Lease, *, sure: bool) -> None:
         """By id, for what a list no longer shows (`sure`: an event said that it is gone; else asked twice)."""
@@ -258,23 +287,24 @@ class Capture:
             states = await captured.feeds(c, self.system)
         raws = await self._fetch(keys)
         missing = [raw for raw in raws if raw.body is None and raw.unreadable is None]
-        found = [raw for raw in raws if raw.body is not None or raw.unreadable is not None]
+        found: dict[int, list[Raw]] = {}
         passed = {
             kind: states[feed.name].passed for feed in self.source.feeds for kind in feed.kinds if feed.name in states
         }
+        for raw in raws:
+            if raw.body is not None or raw.unreadable is not None:
+                found.setdefault(passed.get(raw.key.kind, 1), []).append(raw)
         async with self.db.begin() as c:
             await self._held(c, lease)
             now = await self.db.now(c)
-            known = await captured.titles_of(c, self.system, [raw.key for raw in missing])
             if sure:
-                changed, _ = await captured.store_raws(
-                    self.db, c, self.system, {r.key: (r, known[r.key]) for r in missing if r.key in known}, began, 0
-                )
-                await captured.mark(self.db, c, self.system, changed)
+                known = await captured.titles_of(c, self.system, [raw.key for raw in missing])
+                gone = {raw.key: (raw, known[raw.key]) for raw in missing if raw.key in known}
+                await self._keep_raws(c, gone, began, 0)
             else:
                 await captured.mark_missing(self.db, c, self.system, [raw.key for raw in missing], now)
-            for raw in found:
-                await self._store(c, [raw], began, passed.get(raw.key.kind, 1))
+            for number, some in found.items():
+                await self._store(c, some, began, number)
 
     async def _fetch(self, keys: Sequence[RawKey]) -> list[Raw]:
         """By id; one that cannot be read, for whatever reason that does not pass, is unreadable and stops no other."""
@@ -317,17 +347,26 @@ class Capture:
             await captured.read_again_done(c, self.system, marks)
 
     async def _relink(self, lease: processes.Lease) -> None:
-        """Objects that were linked since: their content moves to the title."""
+        """Objects that were linked since, or whose link was taken back: their content moves."""
         async with self.db.read() as c:
-            newest = await settled.newest_link(c, self.system)
-        if newest <= self._links_seen:
-            return
+            if not await settled.to_relink(c, self.system, 1):
+                return
         async with self.db.begin() as c:
             await self._held(c, lease)
-            links = await settled.titles_by_object(c, self.system)
-            moved = await captured.retitle(c, self.system, lambda raw: self.source.title(raw, links))
-            await captured.mark(self.db, c, self.system, moved)
-        self._links_seen = newest
+            asked = await settled.to_relink(c, self.system, CHUNK)
+            raws = await captured.raws(c, self.system, [RawKey(*each) for each in asked])
+            await captured.mark(self.db, c, self.system, await self._retitle(c, raws))
+            await settled.relinked(c, self.system, asked)
+
+    async def _retitle(self, c: AsyncConnection, raws: Sequence[Raw]) -> set[TitleKey]:
+        """Answers the titles that gained an object or lost one."""
+        links = await settled.titles_of_objects(c, self.system, [(raw.key.kind, raw.key.id) for raw in raws])
+        titles = {raw.key: self.source.title(raw, links) for raw in raws}
+        moved = await captured.retitle(c, self.system, titles)
+        claimed = [key for key, had in moved.items() if had.startswith("object:")]
+        stated = await captured.isbns_of(c, self.system, claimed)
+        await holding.wake(self.db, c, self.system, claimed, {isbn for isbns in stated.values() for isbn in isbns})
+        return {*moved.values(), *(titles[key] for key in moved)}
 
     # --- reserve, publish, confirm ---------------------------------------------------------------------------------
 
@@ -481,8 +520,9 @@ class Capture:
         name = f"assembled/{self.system}"
         if await installation.fact(c, name) == self.source.version:
             return
-        links = await settled.titles_by_object(c, self.system)
-        await captured.retitle(c, self.system, lambda raw: self.source.title(raw, links))
+        async for raws in captured.pages(c, self.system):
+            await self._retitle(c, raws)
+            await self._number(c, raws)
         await captured.mark(self.db, c, self.system, await captured.titles(c, self.system))
         await installation.state(self.db, c, {name: self.source.version})
 

@@ -49,7 +49,7 @@ GRACE = 10.0
 #: Above this the databases cannot hold a number.
 LARGEST = 2**63
 #: Kinds of decisions that change no plan.
-QUIET = frozenset({"note", "mapping", "installation", "report", "unlinked"})
+QUIET = frozenset({"note", "mapping", "installation", "report", "unlinked", "doubtful"})
 
 
 class IntakeSettings(BaseModel):
@@ -84,6 +84,8 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
         self._busy = asyncio.Lock()
         self._ending = False
         self._failure: BaseException | None = None
+        #: Partitions of which the position is the database's.
+        self._placed: set[tuple[str, int]] = set()
 
     def know(self, there: Mapping[str, TopicState]) -> None:
         """The topics' identities, which are stored with the offsets."""
@@ -146,12 +148,22 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
 
     async def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
         """Nothing is held in memory, so nothing has to be drained."""
+        self._placed -= {(at.topic, at.partition) for at in revoked}
 
     async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
-        """Seek to the offsets that the database holds; a topic that was re-created is refused."""
+        """Seek to the offsets that the database holds; a topic that was re-created is refused.
+
+        The client fetches from its own idea of a position while this runs (tried: what it had fetched arrived before
+        the seek). So partitions are paused meanwhile, and what came before is passed over: it comes again.
+        """
+        self._placed -= {(at.topic, at.partition) for at in assigned}
+        consumer: AIOKafkaConsumer = self._subscriber.consumer
+        consumer.pause(*assigned)
         while not self._ending:
             try:
                 await self._seek(assigned)
+                self._placed |= {(at.topic, at.partition) for at in assigned}
+                consumer.resume(*assigned)
                 return
             except Exception as error:  # aiokafka would only log it, and reading would go on from anywhere
                 if not gone(error):
@@ -177,8 +189,12 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
     async def _handle(self, records: list[ConsumerRecord]) -> None:
         """Never raises: an exception would drop the rest of the batch in silence.
 
-        After a failure nothing more is stored, so that the stored offset never passes what was not.
+        After a failure nothing more is stored, so that the stored offset never passes what was not. Nor is anything
+        of a partition that does not stand where the database does.
         """
+        records = [each for each in records if (each.topic, each.partition) in self._placed]
+        if not records:
+            return
         async with self._busy:
             if await self._taken(records):
                 ends = {TopicPartition(topic, p): at for (topic, p), at in _ends(records).items()}

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
-from frontlist.contract import Json, Resource, TitleKey
+from frontlist.contract import FieldKey, Json, Resource, TitleKey
 
 
 @dataclass(frozen=True, order=True)
@@ -24,11 +24,15 @@ class RawKey:
 
 @dataclass(frozen=True)
 class Raw:
-    """A raw object as read. `body` None: the system says that it does not exist. `unreadable`: why it is no use."""
+    """A raw object as read. `body` None: the system says that it does not exist. `unreadable`: why it is no use.
+
+    `watched`: what it shows of fields that are ours; no document is made of it, so it makes no title dirty.
+    """
 
     key: RawKey
     body: Json | None
     unreadable: str | None = None
+    watched: Json | None = None
 
 
 @dataclass(frozen=True)
@@ -95,4 +99,25 @@ class Source(Protocol):
 
         `omit`: ids such as "contact:12" that must not appear (erased on request).
         """
+        ...
+
+
+@runtime_checkable
+class Watching(Protocol):
+    """A source whose raw objects show what we wrote, so that capture notices when somebody else changed it."""
+
+    def contradicts(self, raw: Raw, fields: Mapping[FieldKey, Json]) -> frozenset[FieldKey]:
+        """Those of the fields that we wrote to this object and that it shows with another value. Pure.
+
+        Compared as the system's target compares. A field that the object does not show is never in it.
+        """
+        ...
+
+
+@runtime_checkable
+class Numbered(Protocol):
+    """A source whose raw objects state ISBNs, by which a record that nobody linked yet is recognised."""
+
+    def isbns(self, raw: Raw) -> frozenset[str]:
+        """The keys (`frontlist.linking.isbn`) of all ISBNs that the object states. Pure."""
         ...

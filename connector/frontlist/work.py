@@ -34,6 +34,7 @@ from frontlist.contract import (
 from frontlist.ensure import Delivery
 from frontlist.grouping import Group
 from frontlist.jobs import SECOND, Order, Result
+from frontlist.linking import holding
 from frontlist.modes import Modes, imprint
 from frontlist.source import RawKey
 from frontlist.state import applied, captured, dossier, findings, installation, processes, settled, work
@@ -51,6 +52,9 @@ FAIR = 10
 FEWEST = 32
 #: Dossiers held in memory at once; each may have some MiB.
 PLANNED_AT_ONCE = 100
+EVENTS = "events."
+#: What waits for a link is looked at again after so many seconds, though it is marked when the record is linked.
+LINK_AGAIN = 3600.0
 #: Of these nothing is known: what was found of their resources stays open.
 UNSETTLED = frozenset({"retry", "busy", "deferred", "stopped"})
 #: An outcome of a title is the one of its resources that needs most attention.
@@ -102,6 +106,7 @@ class Seen:
     held: Mapping[Resource, applied.Applied]
     modes: Modes
     unclaimed: Mapping[str, str]
+    held_back: Mapping[Resource, tuple[str, ...]]
     read_through: frozenset[str]
     rebuilt: bool
 
@@ -345,8 +350,10 @@ class Worker:
 
     async def look(self, c: AsyncConnection, consumer: str, names: Sequence[TitleKey]) -> Seen:
         """Everything that plans of these titles are made from."""
+        dossiers = await dossier.dossiers(c, names, await captured.confirmed_at(c, names))
+        read_through = await captured.read_through(c, DAM)
         return Seen(
-            dossiers=await dossier.dossiers(c, names, await captured.confirmed_at(c, names)),
+            dossiers=dossiers,
             links=await settled.links_of(c, names),
             notes=await settled.notes_of(c, consumer, names),
             adopted=await settled.decisions(c, "adopted", list(names)),
@@ -354,7 +361,8 @@ class Worker:
             held=await applied.of_titles(c, consumer, names),
             modes=Modes(await settled.decisions(c, "mode")),
             unclaimed=await captured.unclaimed(c, await settled.decisions(c, "linked")),
-            read_through=await captured.read_through(c, DAM),
+            held_back=await holding.held_back(c, self.tenant, _modules(read_through), dossiers),
+            read_through=read_through,
             rebuilt=await installation.fact(c, "rebuilt_at") is not None,
         )
 
@@ -419,6 +427,8 @@ class Worker:
             mode = seen.modes.of(desired.flow, whose)
             if desired.resource.target not in self.capabilities():
                 title.results.append(Result("retry", f"{desired.resource.target} is not introspected yet", after=2.0))
+            elif mode != Mode.OFF and _may_be_there(desired, have, seen):
+                self._wait_for_a_link(title, desired.resource, seen)
             elif order.may(seen.modes):
                 orders.append(order)
             elif mode != Mode.OFF:
@@ -428,6 +438,12 @@ class Worker:
             if each.title == claim.title and resource not in ordered and each.in_doubt(now):
                 orders.append(Order(claim, resource, None, vector, each))
         return orders
+
+    def _wait_for_a_link(self, title: Title, resource: Resource, seen: Seen) -> None:
+        """The title is marked when the record is linked or deleted; looked at by itself too, should that be missed."""
+        said = holding.finding(resource, seen.held_back[resource])
+        title.results.append(Result("deferred", said.message, after=LINK_AGAIN))
+        title.findings.append(said)
 
     async def _without_reading(
         self, c: AsyncConnection, seen: Seen, orders: Sequence[list[Order]]
@@ -563,7 +579,17 @@ def _split(claims: Sequence[work.Claim]) -> list[tuple[str, list[work.Claim]]]:
 
 
 def _read(seen: Seen, module: str) -> bool:
-    return f"events.{module}" in seen.read_through
+    return f"{EVENTS}{module}" in seen.read_through
+
+
+def _modules(read_through: frozenset[str]) -> list[str]:
+    return [name.removeprefix(EVENTS) for name in read_through if name.startswith(EVENTS)]
+
+
+def _may_be_there(desired: Desired, have: applied.Applied | None, seen: Seen) -> bool:
+    """Whether it would be made although a record that nobody linked may stand for it."""
+    creates = isinstance(desired, Ensure) and desired.create and (have is None or not have.present)
+    return creates and desired.resource in seen.held_back
 
 
 def without_first_erasures(desired: Desired, have: applied.Applied | None) -> Desired:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import tenants
 from frontlist import ASPECTS, Actual, Capabilities, Done, Ensure, FieldKey, Plan, Refused, Resource, TitleKey
 from frontlist.clock import Clock
 from frontlist.contract import Context, Desired, DocumentKey, Dossier, Step, StepOutcome
@@ -337,3 +338,54 @@ async def test_another_mapping_in_force_stops_this_process_from_working(place: P
     async with place.db.begin() as c:
         await installation.activate(place.db, c, "other", "")
     assert await place.worker().once() == 0
+
+
+class OneRecord(Wishes):
+    """Every title wants the same record, as while a product moves from one work to another."""
+
+    def plan(self, dossier: Dossier, context: Context) -> Plan:
+        wanted = {FieldKey(key): value for key, value in self.fields[dossier.title].items()}
+        return Plan((Ensure(Resource("shelf", "record", "shared"), wanted, 1),))
+
+
+async def moved(place: Place) -> None:
+    """Two titles name one record, the second by a newer statement; until nothing is due any more."""
+    place.wishes = OneRecord()
+    await place.wish("work:1", title="A")
+    await place.wish("work:2", title="B")
+    await worked(place)
+
+
+async def worked(place: Place) -> None:
+    worker = place.worker()
+
+    async def quiet() -> bool:
+        await worker.once()
+        async with place.db.read() as c:
+            due = await work.next_due(c, ["wishes"])
+            return due is None or due > await place.db.now(c) + 60_000_000
+
+    await tenants.until(quiet, what="nothing is due")
+
+
+async def test_a_record_that_two_titles_name_is_written_for_one_after_the_other(place: Place) -> None:
+    await moved(place)
+    assert place.shelf.held == {"shared": {"title": "B"}}
+    assert all(len(call) == 1 for call in place.shelf.writes), "never twice in one call"
+
+
+async def test_an_older_statement_of_the_other_title_writes_nothing_and_is_a_finding(place: Place) -> None:
+    await moved(place)
+    writes = len(place.shelf.writes)
+    async with place.db.begin() as c:
+        await work.mark(place.db, c, [work.Due("wishes", TitleKey("work:1"), await place.db.now(c), 40, "again")])
+    await worked(place)
+    assert (place.shelf.held, len(place.shelf.writes)) == ({"shared": {"title": "B"}}, writes)
+    assert await place.findings() == ["claimed-twice"]
+
+
+async def test_a_newer_statement_of_the_first_title_takes_the_record_back(place: Place) -> None:
+    await moved(place)
+    await place.wish("work:1", title="C")
+    await worked(place)
+    assert place.shelf.held == {"shared": {"title": "C"}}

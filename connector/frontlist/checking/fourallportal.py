@@ -118,6 +118,9 @@ def _connected(use: ModuleUse, found: Connector | None) -> Iterator[Check]:
     elif lacking := sorted(use.fields - set(found.fields)):
         cure = f"add {', '.join(lacking)} to the connector; until then its changes are not read"
         yield Check(AREA, what, "failed", f"lacks {', '.join(lacking)}, which the mapping uses", what, cure)
+    elif unseen := sorted(use.written - set(found.fields)):
+        cure = f"add {', '.join(unseen)} to the connector, so that edits of them by others are noticed at once"
+        yield Check(AREA, what, "warning", f"lacks {', '.join(unseen)}, which Frontlist writes", what, cure)
     else:
         yield Check(AREA, what, "ok", f"has every field that is read ({len(found.fields)} in all)")
 

@@ -147,8 +147,8 @@ def link_accept(
         out.print(f"Records may be made in module {module} from now on.", markup=False)
     for module, left in done.undecided.items():
         out.print(
-            f"Nothing is made in module {module} yet: {len(left)} are undecided ({', '.join(left[:12])}). "
-            "Run frontlist link again and name them with --doubtful.",
+            f"Held back in module {module}: {len(left)} are undecided ({', '.join(left[:12])}), "
+            "and no records are made for them. Run frontlist link again and name them with --doubtful.",
             markup=False,
         )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from frontlist import runtime
 from frontlist.contract import Resource, TitleKey
 from frontlist.errors import ConfigurationError
-from frontlist.linking import reports
+from frontlist.linking import holding, reports
 from frontlist.linking.reading import TARGET, Options, Say
 from frontlist.linking.reports import Looked
 from frontlist.linking.settling import Decided, Linked, settle
@@ -20,7 +20,7 @@ NEW = "new"
 
 @dataclass(frozen=True)
 class Accepted:
-    """`open`: modules in which records may be made from now on. `undecided`: module -> doubtful sources left."""
+    """`open`: modules in which records may be made from now on. `undecided`: module -> doubtful sources that wait."""
 
     links: int = 0
     ruled_out: int = 0
@@ -31,8 +31,8 @@ class Accepted:
 async def accept(it: runtime.Installation, name: str, answers: Sequence[str], say: Say) -> Accepted:
     """`answers`: `94741=<record id>` or `94741=new`, with `title/` before a source of another module than products'.
 
-    Refuses a report that no longer says what is found now. A module opens once nothing in it is undecided: a product
-    that waits for a person would otherwise get a second record.
+    Refuses a report that no longer says what is found now. The modules open; what is left undecided is held back,
+    product by product, since it would otherwise get a second record.
     """
     report = await reports.kept(it, "link", name)
     options = Options(**{key: tuple(value) for key, value in report["options"].items()})
@@ -44,9 +44,14 @@ async def accept(it: runtime.Installation, name: str, answers: Sequence[str], sa
     links = [link for each in found for link in _links(each, chosen)]
     ruled_out = [one for each in found for one in _ruled_out(each, chosen, name)]
     undecided = {each.module: left for each in found if (left := _undecided(each, chosen))}
-    opened = tuple(each.module for each in found if each.module not in undecided)
+    opened = tuple(each.module for each in found)
     linked = [Decided("linked", module, {"report": name}) for module in opened]
-    await settle(it, links, [*ruled_out, *linked], all_titles=bool(opened))
+    async with it.db.read() as c:
+        held = await settled.decisions(c, holding.DOUBTFUL)
+    left_open = {one.key: one for each in found for one in _left_open(each, undecided.get(each.module, ()), name)}
+    answered = [Decided(holding.DOUBTFUL, key, None) for key in held if key not in left_open]
+    # What is held back stands before the module opens.
+    await settle(it, links, [*left_open.values(), *answered, *ruled_out, *linked], all_titles=bool(opened))
     return Accepted(len(links), len(ruled_out), opened, undecided)
 
 
@@ -145,6 +150,18 @@ def _ruled_out(found: Looked, chosen: Chosen, name: str) -> list[Decided]:
         Decided("unlinked", f"{TARGET}/{module}/{source}", {"records": found.doubtful[source], "report": name})
         for (module, source), record in sorted(chosen.items())
         if module == found.module and record == NEW
+    ]
+
+
+def _left_open(found: Looked, undecided: Sequence[str], name: str) -> list[Decided]:
+    sources = found.gathered.sources
+    return [
+        Decided(
+            holding.DOUBTFUL,
+            holding.key_of(found.module, source),
+            {"records": found.doubtful[source], "title": sources[source].title, "report": name},
+        )
+        for source in undecided
     ]
 
 

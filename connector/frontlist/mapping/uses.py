@@ -6,6 +6,8 @@ from frontlist.mapping.model import FieldMapping
 from frontlist.mapping.rules import claims
 from frontlist.systems.fourallportal.modules import ModuleUse
 
+ISBNS = frozenset({"isbn", "isbn_dashes"})
+
 
 def module_uses(mapping: FieldMapping) -> tuple[ModuleUse, ...]:
     """One a module, with the fields that 4ALLPORTAL owns: texts, their states and dates, `public_from` sources."""
@@ -20,6 +22,10 @@ def module_uses(mapping: FieldMapping) -> tuple[ModuleUse, ...]:
             marker_work=each.markers.work,
             marker_product=each.markers.product,
             marker_origin=each.markers.origin,
+            isbns=frozenset(rule.cell.field for rule in each.fields if rule.canonical in ISBNS),
+            written=frozenset(
+                claim.cell.field for claim in found if claim.module == each.module and claim.owner != "fourallportal"
+            ),
         )
         for each in mapping.modules.values()
     )

@@ -320,7 +320,7 @@ async def remember(db: Database, connection: AsyncConnection, outcomes: Sequence
             refused=v.refused,
             dead=v.dead,
             doubt_since=sa.case((c.doubt_since > v.read_at, c.doubt_since)),
-            look_again_at=v.look_again_at,
+            look_again_at=_look(v),
         )
         .returning(c.target, c.kind, c.id, c.consumer)
     )
@@ -328,6 +328,13 @@ async def remember(db: Database, connection: AsyncConnection, outcomes: Sequence
     stale = {(each.resource, each.consumer) for each in outcomes} - known
     await doubt(db, connection, stale, now, None)
     return stale
+
+
+def _look(new: Any) -> Any:
+    """A look that was asked for after the read on which this rests stays due, whoever asked (drift, doubt)."""
+    old = applied_table.c.look_again_at
+    sooner = sa.case((sa.or_(new.look_again_at.is_(None), old < new.look_again_at), old), else_=new.look_again_at)
+    return sa.case((old > new.read_at, sooner), else_=new.look_again_at)
 
 
 async def doubt(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontlist.contract import Json, Resource, TitleKey
-from frontlist.state.database import Database, dump, load, metadata
+from frontlist.state.database import CHUNK, Database, dump, load, metadata
 
 #: (target, kind, source id) -> the id there; `source_id` is Consonance's, e.g. a product id.
 link_table = sa.Table(
@@ -24,7 +24,16 @@ link_table = sa.Table(
     sa.Column("number", sa.BigInteger, nullable=False),
     sa.Index("link_by_id", "target", "kind", "id"),
 )
-#: kind is one of: mode, accepted, adopted, linked, unlinked, report, mapping, installation, note, forget.
+#: Objects whose link is another one since capture last gave them their title.
+relink_table = sa.Table(
+    "relink",
+    metadata,
+    sa.Column("system", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("number", sa.BigInteger, nullable=False),
+)
+#: kind is one of: mode, accepted, adopted, linked, unlinked, doubtful, report, mapping, installation, note, forget.
 decision_table = sa.Table(
     "decision",
     metadata,
@@ -86,18 +95,45 @@ async def save_links(db: Database, connection: AsyncConnection, links: Sequence[
     c = link_table.c
     keys = sa.tuple_(c.target, c.kind, c.source_id).in_([(e.target, e.kind, e.source_id) for e in newest.values()])
     before = {
-        f"{row.target}/{row.kind}/{row.source_id}": row.title
-        for row in await connection.execute(sa.select(c.target, c.kind, c.source_id, c.title).where(keys))
+        f"{row.target}/{row.kind}/{row.source_id}": row
+        for row in await connection.execute(sa.select(link_table).where(keys))
     }
     changed = await db.upsert(
         connection,
         link_table,
         rows,
         where=lambda old, new: old.number < new.number,
-        returning=(c.target, c.kind, c.source_id, c.title),
+        returning=(c.target, c.kind, c.source_id),
     )
-    now = {f"{row.target}/{row.kind}/{row.source_id}": row.title for row in changed}
-    return [TitleKey(title) for title in sorted({*now.values(), *(before[key] for key in now if key in before)})]
+    now = [newest[f"{row.target}/{row.kind}/{row.source_id}"] for row in changed]
+    had = [before[each.key] for each in now if each.key in before]
+    named = [(each.target, each.kind, each.id, each.number) for each in now]
+    named += [(row.target, row.kind, row.id, newest[f"{row.target}/{row.kind}/{row.source_id}"].number) for row in had]
+    await _relink(db, connection, {(system, kind, id_): number for system, kind, id_, number in named if id_})
+    return [TitleKey(title) for title in sorted({each.title for each in now} | {row.title for row in had})]
+
+
+async def _relink(db: Database, connection: AsyncConnection, objects: Mapping[tuple[str, str, str], int]) -> None:
+    rows = [
+        {"system": system, "kind": kind, "id": id_, "number": number} for (system, kind, id_), number in objects.items()
+    ]
+    if rows:
+        await db.upsert(connection, relink_table, rows, where=lambda old, new: old.number < new.number)
+
+
+async def to_relink(connection: AsyncConnection, system: str, limit: int) -> dict[tuple[str, str], int]:
+    """(kind, id) -> number of objects whose title has to be looked at again."""
+    c = relink_table.c
+    query = sa.select(c.kind, c.id, c.number).where(c.system == system).order_by(c.number).limit(limit)
+    return {(row.kind, row.id): row.number for row in await connection.execute(query)}
+
+
+async def relinked(connection: AsyncConnection, system: str, objects: Mapping[tuple[str, str], int]) -> None:
+    """Only where no newer link asked for it meanwhile."""
+    c = relink_table.c
+    for (kind, id_), number in sorted(objects.items()):
+        mine = (c.system == system, c.kind == kind, c.id == id_, c.number == number)
+        await connection.execute(sa.delete(relink_table).where(*mine))
 
 
 async def links_of(connection: AsyncConnection, titles: Sequence[TitleKey]) -> dict[TitleKey, dict[Resource, str]]:
@@ -116,9 +152,18 @@ async def titles_by_object(connection: AsyncConnection, target: str) -> dict[Res
     return {Resource(target, row.kind, row.id): TitleKey(row.title) for row in await connection.execute(query)}
 
 
-async def newest_link(connection: AsyncConnection, target: str) -> int:
-    query = sa.select(sa.func.max(link_table.c.number)).where(link_table.c.target == target)
-    return (await connection.execute(query)).scalar_one() or 0
+async def titles_of_objects(
+    connection: AsyncConnection, target: str, objects: Iterable[tuple[str, str]]
+) -> dict[Resource, TitleKey]:
+    """Of (kind, id): the title that each is linked to, where it is."""
+    c = link_table.c
+    wanted = sorted(set(objects))
+    out: dict[Resource, TitleKey] = {}
+    for start in range(0, len(wanted), CHUNK):
+        part = sa.tuple_(c.target, c.kind, c.id).in_([(target, *each) for each in wanted[start : start + CHUNK]])
+        for row in await connection.execute(sa.select(c.kind, c.id, c.title).where(part)):
+            out[Resource(target, row.kind, row.id)] = TitleKey(row.title)
+    return out
 
 
 async def save_decisions(db: Database, connection: AsyncConnection, decisions: Sequence[Decision]) -> list[Decision]:

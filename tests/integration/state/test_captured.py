@@ -11,8 +11,8 @@ from frontlist.clock import Clock
 from frontlist.contract import TitleKey
 from frontlist.source import Page, Raw, RawKey
 from frontlist.state import captured
-from frontlist.state.captured import Captured, Mark
-from frontlist.state.database import Database
+from frontlist.state.captured import Captured, Mark, Stored
+from frontlist.state.database import CHUNK, Database
 
 SYSTEM = "consonance"
 TITLE, OTHER = TitleKey("work:1"), TitleKey("work:2")
@@ -53,7 +53,8 @@ async def marks(db: Database, *, read_again: bool = False) -> list[Mark]:
 
 async def store(db: Database, began: int, body: object, *, title: TitleKey = TITLE, passed: int = 1) -> object:
     async with db.begin() as c:
-        return await captured.store_raws(db, c, SYSTEM, {KEY: (Raw(KEY, body), title)}, began, passed)
+        stored = await captured.store_raws(db, c, SYSTEM, {KEY: (Raw(KEY, body), title)}, began, passed)
+        return stored.changed, stored.late
 
 
 @given(steps=st.lists(st.tuples(st.integers(-2, 2), st.integers(1, 3)), min_size=2, max_size=6))
@@ -243,3 +244,80 @@ async def test_positions_on_our_own_topics_move_forwards_only(db: Database) -> N
         await captured.save_positions(db, c, {("t", 0): 9, ("t", 1): 4})
         await captured.save_positions(db, c, {("t", 0): 7, ("t", 1): 5})
         assert await captured.positions(c) == {("t", 0): 9, ("t", 1): 5}
+
+
+def object_(id_: str) -> RawKey:
+    return RawKey("product", id_)
+
+
+async def shown(db: Database, id_: str, title: str, *isbns: str, body: object = True, watched: object = None) -> Stored:
+    """An object of 4ALLPORTAL as it is read."""
+    raw = Raw(object_(id_), body, watched=watched)
+    async with db.begin() as c:
+        began = await captured.read_time(db, c, "fourallportal")
+        read = {raw.key: (raw, TitleKey(title))}
+        stored = await captured.store_raws(db, c, "fourallportal", read, began, 1)
+        await captured.save_isbns(db, c, "fourallportal", {raw.key: frozenset(isbns)})
+    return stored
+
+
+async def strangers(db: Database, *isbns: str) -> dict[str, list[RawKey]]:
+    async with db.read() as c:
+        return await captured.strangers_stating(c, "fourallportal", isbns)
+
+
+async def test_what_is_as_it_was_is_only_seen(db: Database) -> None:
+    first = await shown(db, "a", "work:1", watched={"isbn": []})
+    assert (first.written, first.changed, first.kept) == ([object_("a")], {TITLE}, {object_("a"): None})
+    again = await shown(db, "a", "work:1", watched={"isbn": []})
+    assert (again.written, again.changed) == ([], set())
+    assert again.kept[object_("a")] == Raw(object_("a"), None, watched={"isbn": []})
+
+
+async def test_a_cell_of_ours_is_kept_without_a_title_becoming_dirty(db: Database) -> None:
+    await shown(db, "a", "work:1", watched={"line": "ours"})
+    changed = await shown(db, "a", "work:1", watched={"line": "theirs"})
+    assert (changed.written, changed.changed) == ([object_("a")], set())
+    before = changed.kept[object_("a")]
+    assert before is not None
+    assert before.watched == {"line": "ours"}
+
+
+async def test_an_unlinked_object_is_found_by_its_isbn_until_a_title_claims_it_or_it_is_gone(db: Database) -> None:
+    for id_ in ("a", "b", "c"):
+        await shown(db, id_, f"object:product/{id_}", "978000000001", "978000000002")
+    await shown(db, "d", "work:1", "978000000001")
+    assert await strangers(db, "978000000001") == {"978000000001": [object_("a"), object_("b"), object_("c")]}
+    await shown(db, "a", "work:1", "978000000001")
+    await shown(db, "b", "object:product/b", body=None)
+    await shown(db, "c", "object:product/c", "978000000002")
+    assert await strangers(db, "978000000001") == {}
+    assert await strangers(db, "978000000002") == {"978000000002": [object_("c")]}
+
+
+async def test_the_titles_that_state_an_isbn_are_works_alone(db: Database) -> None:
+    await shown(db, "a", "object:product/a", "978000000001")
+    await shown(db, "b", "work:1", "978000000001")
+    async with db.read() as c:
+        assert await captured.titles_stating(c, ["978000000001"]) == {TITLE}
+        assert await captured.titles_stating(c, ["978000000002"]) == set()
+
+
+async def test_only_objects_whose_title_is_another_one_are_retitled(db: Database) -> None:
+    await shown(db, "a", "object:product/a")
+    await shown(db, "b", "work:2")
+    async with db.begin() as c:
+        wanted = {object_("a"): TITLE, object_("b"): OTHER, object_("unknown"): TITLE}
+        assert await captured.retitle(c, "fourallportal", wanted) == {object_("a"): "object:product/a"}
+        assert await captured.keys_of(c, "fourallportal", [TITLE]) == [object_("a")]
+
+
+async def test_all_objects_come_page_by_page_each_once(db: Database) -> None:
+    count = CHUNK + 3
+    read = {object_(str(n)): (Raw(object_(str(n)), True), TITLE) for n in range(count)}
+    async with db.begin() as c:
+        await captured.store_raws(db, c, "fourallportal", read, 100, 1)
+    async with db.read() as c:
+        pages = [page async for page in captured.pages(c, "fourallportal")]
+    assert [len(page) for page in pages] == [CHUNK, 3]
+    assert len({raw.key for page in pages for raw in page}) == count

@@ -56,7 +56,23 @@ async def test_a_link_that_was_taken_back_is_not_there(db: Database) -> None:
     async with db.read() as c:
         assert await settled.links_of(c, [TITLE]) == {TITLE: {}}
         assert await settled.titles_by_object(c, "fourallportal") == {}
-        assert await settled.newest_link(c, "fourallportal") == 6
+
+
+async def test_objects_that_gain_or_lose_a_link_are_looked_at_again_once(db: Database) -> None:
+    async def asked() -> dict[tuple[str, str], int]:
+        async with db.read() as c:
+            return await settled.to_relink(c, "fourallportal", 9)
+
+    await save(db, link(5))
+    assert await asked() == {("product", "a"): 5}
+    await save(db, link(7, "b"))
+    assert await asked() == {("product", "a"): 7, ("product", "b"): 7}
+    await save(db, link(6, "c"))
+    async with db.begin() as c:
+        await settled.relinked(c, "fourallportal", {("product", "a"): 5, ("product", "b"): 7})
+    assert await asked() == {("product", "a"): 7}, "a newer link asked for it meanwhile"
+    await save(db, link(8, None))
+    assert await asked() == {("product", "a"): 7, ("product", "b"): 8}
 
 
 async def test_a_decision_that_was_taken_back_is_not_there(db: Database) -> None:

@@ -202,3 +202,23 @@ def test_a_work_that_answers_only_errors_is_unreadable_with_the_message() -> Non
     key = RawKey("work", "1")
     documents = source().assemble(TITLE, {key: Raw(key, {"problems": {}}, unreadable="boom")}, frozenset())
     assert {(s.state, s.reason) for s in documents.values()} == {("unreadable", "boom")}
+
+
+@pytest.mark.parametrize(
+    ("stated", "key"),
+    [
+        ({"isbn13": "978-0-306-40615-7"}, {"978030640615"}),
+        ({"isbn13": "9780306406158"}, {"978030640615"}),  # a wrong check digit is the same product
+        ({"isbn13": "No ISBN"}, set()),
+        ({"isbn13": None}, set()),
+        (None, set()),
+    ],
+)
+def test_a_work_is_found_by_the_isbns_of_its_products(stated: Any, key: set[str]) -> None:
+    raw = Raw(RawKey("work", "1"), {"work": {"id": 1, "products": [{"id": 2, "isbn": stated}, None]}, "problems": {}})
+    assert source().isbns(raw) == key
+
+
+@pytest.mark.parametrize("body", [None, {"work": None}, {"work": {"products": None}}, {"contracts": []}])
+def test_what_lists_no_products_states_no_isbn(body: Any) -> None:
+    assert source().isbns(Raw(RawKey("work", "1"), body)) == set()

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from frontlist.clock import chosen_id
-from frontlist.contract import Resource, TitleKey
+from frontlist.contract import FieldKey, Resource, TitleKey
 from frontlist.source import Raw, RawKey
 from frontlist.systems.fourallportal import records
 from frontlist.systems.fourallportal.client import Client
@@ -146,3 +146,65 @@ def test_another_mapping_is_another_version_and_another_connector_is_not() -> No
 
     assert version() == version(connector="other")
     assert version() != version(owned=frozenset({"copy"}))
+
+
+WATCHING = replace(USE, isbns=frozenset({"ean"}), written=frozenset({"line", "price_gb"}))
+WATCHED = MODULE.model_copy(
+    update={
+        "fields": (
+            *MODULE.fields,
+            ModuleField(name="ean", type="CEVarchar"),
+            ModuleField(name="line", type="CEVarchar", dimensions=("locale",)),
+            ModuleField(name="price_gb", type="CEDouble"),
+        )
+    }
+)
+GB = {"locale": "en_GB"}
+
+
+def watched(carried: tuple[str, ...] = (), **fields: Any) -> Raw:
+    return records.raw({"id": "r1", **fields}, WATCHED, WATCHING, carried)
+
+
+@pytest.mark.parametrize(
+    ("shown", "wrote", "differs"),
+    [
+        ({"line": [{"value": "A", "dimensions": GB}]}, {"line[locale=en_GB]": "A"}, False),
+        ({"line": [{"value": "B", "dimensions": GB}]}, {"line[locale=en_GB]": "A"}, True),
+        ({"line": [{"value": "B"}, {"value": "A", "dimensions": GB}]}, {"line[locale=en_GB]": "A"}, False),
+        ({"line": [{"value": "A"}]}, {"line[locale=en_GB]": "A"}, True),
+        ({"line": None}, {"line[locale=en_GB]": "A"}, True),
+        ({"line": None}, {"line[locale=en_GB]": None}, False),
+        ({}, {"line[locale=en_GB]": "A"}, False),  # not shown: nothing is known
+        ({"price_gb": "19.990"}, {"price_gb": "19.99"}, False),
+        ({"work_id": "61417"}, {"work_id": 61417}, False),
+        ({"work_id": None}, {"work_id": 61417}, True),
+        ({"line": [{"value": "a"}, {"value": "b"}]}, {"line": "c"}, False),  # two cells for one place: not known
+    ],
+)
+def test_a_cell_that_we_wrote_is_compared_as_its_field_means_it(
+    shown: dict[str, Any], wrote: dict[str, Any], differs: bool
+) -> None:
+    keys = {FieldKey(key): value for key, value in wrote.items()}
+    found = records.contradicted(watched(**shown).watched or {}, WATCHED, keys)
+    assert found == (keys.keys() if differs else set())
+
+
+def test_a_field_that_the_connector_carries_and_the_object_lacks_is_empty() -> None:
+    keys = {FieldKey("price_gb"): "19.99"}
+    assert records.contradicted(watched().watched or {}, WATCHED, keys) == set()
+    assert records.contradicted(watched(("price_gb",)).watched or {}, WATCHED, keys) == keys.keys()
+
+
+def test_what_is_watched_is_in_no_document(source: FourallportalSource) -> None:
+    raw = watched(line="A", ean="978-0-306-40615-7", copy="Text", work_id=61417)
+    assert [cell["field"] for cell in body(source, raw)["records"][0]["cells"]] == ["copy"]
+
+
+@pytest.mark.parametrize("spelt", ["9780306406157", "978-0-306-40615-7", "0-306-40615-2", "ISBN 0306406152"])
+def test_a_record_is_found_by_its_isbn_however_it_is_spelt(spelt: str) -> None:
+    assert records.isbns(watched(ean=spelt).watched or {}, WATCHING) == {"978030640615"}
+
+
+def test_a_record_without_an_isbn_states_none() -> None:
+    assert records.isbns(watched(ean="No ISBN").watched or {}, WATCHING) == set()

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from frontlist.clock import Clock, moment
 from frontlist.contract import ASPECTS, Json, Resource, TitleKey
 from frontlist.errors import Stop
+from frontlist.linking import isbn
 from frontlist.source import Feed, Page, Raw, RawKey, Statement
 from frontlist.systems.consonance import assembly
 from frontlist.systems.consonance.client import Answer, Client
@@ -128,6 +129,15 @@ class ConsonanceSource:
     def title(self, raw: Raw, links: Mapping[Resource, TitleKey]) -> TitleKey:
         """A work is its own title; links are to 4ALLPORTAL's objects."""
         return TitleKey(f"work:{raw.key.id}")
+
+    def isbns(self, raw: Raw) -> frozenset[str]:
+        """Of all products of a work."""
+        work = (raw.body or {}).get("work") if raw.key.kind == WORK else None
+        products = (work or {}).get("products")
+        rows = products if isinstance(products, list) else []
+        stated = [each.get("isbn") for each in rows if isinstance(each, Mapping)]
+        texts = [each.get("isbn13") for each in stated if isinstance(each, Mapping)]
+        return frozenset(found.key for text in texts if isinstance(text, str) and (found := isbn.read(text)))
 
     def assemble(self, title: TitleKey, raws: Mapping[RawKey, Raw], omit: frozenset[str]) -> Mapping[str, Statement]:
         """The five documents; none at all where only contracts have been read so far."""

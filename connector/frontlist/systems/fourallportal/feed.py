@@ -16,10 +16,10 @@ from typing import Any
 
 from frontlist.contract import Json
 from frontlist.errors import ConfigurationError
-from frontlist.source import Page, Raw, RawKey
+from frontlist.source import Page, RawKey
 from frontlist.systems.fourallportal import records
 from frontlist.systems.fourallportal.client import DELETED, EVENTS, Connector, Event
-from frontlist.systems.fourallportal.modules import Module, ModuleUse
+from frontlist.systems.fourallportal.modules import ModuleUse
 from frontlist.systems.fourallportal.tenant import Tenant
 from frontlist_schemas.canonical import fingerprint
 
@@ -64,11 +64,13 @@ class ModuleFeed:
         self.every = tenant.settings.poll_seconds
         self._tenant, self._use, self._settings = tenant, use, tenant.settings
         # The mirror holds the fields in use alone, so others must be read from the start.
-        self._uses = fingerprint(sorted(use.fields))[:16]
+        self._carried: frozenset[str] = frozenset()
+        self._uses = fingerprint(sorted(use.read))[:16]
 
     async def page(self, cursor: Json | None, now: datetime) -> Page:
         """The next up to 1,000 events as objects."""
         connector = await self._tenant.client.connector(self._use.connector)
+        self._carried = frozenset(connector.fields)
         position, at = Position.read(cursor), now.timestamp()
         if position is None or (position.hash, position.uses) != (connector.hash, self._uses):
             await self._check(connector)
@@ -149,13 +151,10 @@ class ModuleFeed:
         asked = [id for id, event in newest.items() if event.event_type != DELETED]
         shown = await self._tenant.client.connector_objects(self._use.connector, asked) if asked else []
         module = (await self._tenant.known(self._use.module)).module
-        raws = tuple(self._raw(one, module) for one in shown)
+        raws = tuple(records.raw(one, module, self._use, self._carried) for one in shown)
         gone = set(newest) - {raw.key.id for raw in raws}
         keys = tuple(RawKey(self._use.module, id) for id in sorted(gone))
         return Page(raws, position.as_json(), gone=keys, **{"exhausted": False, **rest})
-
-    def _raw(self, shown: Any, module: Module) -> Raw:
-        return records.raw(shown, module, self._use)
 
     def _restart(self, pinned: str, at: float) -> Position:
         return Position(pinned, self._uses, moved=at, rebuilt=at)

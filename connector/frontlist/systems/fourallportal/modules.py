@@ -18,6 +18,8 @@ class ModuleUse:
 
     `owned`: the fields whose cells 4ALLPORTAL owns, which are captured. The marker fields carry what we write:
     the Consonance work id, the product id (None where a record is a title) and that we made the record.
+    `isbns`: the fields by which a record that nobody linked is recognised. `written`: the fields with cells that
+    others than 4ALLPORTAL own; they are watched where the connector carries them.
     """
 
     module: str
@@ -26,6 +28,8 @@ class ModuleUse:
     marker_work: str
     marker_product: str | None
     marker_origin: str
+    isbns: frozenset[str] = frozenset()
+    written: frozenset[str] = frozenset()
 
     @property
     def markers(self) -> frozenset[str]:
@@ -33,8 +37,18 @@ class ModuleUse:
 
     @property
     def fields(self) -> frozenset[str]:
-        """All that is read of its records."""
-        return self.owned | self.markers
+        """All that has to be readable of its records."""
+        return self.owned | self.markers | self.isbns
+
+    @property
+    def watched(self) -> frozenset[str]:
+        """What shows whether somebody else changed what we wrote, and which product a record is of."""
+        return self.markers | self.isbns | self.written
+
+    @property
+    def read(self) -> frozenset[str]:
+        """All that is read of its records, as far as it is there."""
+        return self.fields | self.written
 
 
 def by_module(uses: Sequence[ModuleUse]) -> dict[str, ModuleUse]:

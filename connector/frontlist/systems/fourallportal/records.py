@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from frontlist.clock import chosen_id
-from frontlist.contract import Json
+from frontlist.contract import FieldKey, Json
 from frontlist.errors import UnreadableError
+from frontlist.linking import isbn
 from frontlist.source import Raw, RawKey
 from frontlist.systems.fourallportal import cells as portal
 from frontlist.systems.fourallportal import values
@@ -17,14 +19,15 @@ from frontlist_schemas.canonical import CanonicalError, canonical
 from frontlist_schemas.fourallportal import Cell, Record
 
 
-def raw(shown: ApiObject, module: Module, use: ModuleUse) -> Raw:
-    """The object for the mirror: `{"cells": {field: [{"dimensions", "value"}]}}`, fields in use alone.
+def raw(shown: ApiObject, module: Module, use: ModuleUse, carried: Collection[str] = ()) -> Raw:
+    """The object for the mirror: `{"cells": {field: [{"dimensions", "value"}]}}`, owned fields and markers alone.
 
     Of one that cannot be read whole, the fields that can be: its marker still says which title it belongs to.
+    `carried`: the fields that such an answer has; one of these that is missing is empty, another is not known.
     """
     cells: dict[str, Json] = {}
     unreadable: list[str] = []
-    for name in sorted(use.fields):
+    for name in sorted(use.owned | use.markers):
         try:
             found = listed(field_cells(shown, module, name))
             canonical(found)
@@ -35,7 +38,45 @@ def raw(shown: ApiObject, module: Module, use: ModuleUse) -> Raw:
             unreadable.append(f"{name}: {error}")
         else:
             cells |= {name: found} if found else {}
-    return Raw(RawKey(use.module, str(shown["id"])), {"cells": cells}, "; ".join(unreadable) or None)
+    watched = _watched(shown, module, use, carried)
+    return Raw(RawKey(use.module, str(shown["id"])), {"cells": cells}, "; ".join(unreadable) or None, watched)
+
+
+def _watched(shown: ApiObject, module: Module, use: ModuleUse, carried: Collection[str]) -> dict[str, Json]:
+    """Field -> its cells, of fields that are not ours to publish; one that cannot be read is not known."""
+    found: dict[str, Json] = {}
+    for name in sorted(use.watched):
+        if name in shown or name in carried:
+            with contextlib.suppress(UnreadableError, CanonicalError):
+                cells = listed(field_cells(shown, module, name))
+                canonical(cells)
+                found[name] = cells
+    return found
+
+
+def contradicted(watched: Mapping[str, Json], module: Module, fields: Mapping[FieldKey, Json]) -> frozenset[FieldKey]:
+    """The keys whose cell is known and holds something else, in the field's own normal form."""
+    return frozenset(key for key, value in fields.items() if not _stands(watched, module, key, value))
+
+
+def _stands(watched: Mapping[str, Json], module: Module, key: FieldKey, value: Json) -> bool:
+    name, where = portal.parse_key(key)
+    if name not in watched:
+        return True
+    described = module.field(name)
+    kind, unit = (described.type, described.unit) if described else ("", None)
+    held = next((cell["value"] for cell in watched[name] if portal.dimensions(cell["dimensions"]) == where), None)
+    return values.same(value, held, kind, unit)
+
+
+def isbns(watched: Mapping[str, Json], use: ModuleUse) -> frozenset[str]:
+    """The keys of all ISBNs that the record states, however they are spelt."""
+    said = (item for name in use.isbns for cell in watched.get(name, ()) for item in _items(cell["value"]))
+    return frozenset(found.key for each in said if (found := isbn.read(str(each))) is not None)
+
+
+def _items(value: Json) -> list[Json]:
+    return value if isinstance(value, list) else [value]
 
 
 def field_cells(shown: ApiObject, module: Module, name: str) -> tuple[portal.Cell, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from frontlist.contract import Resource, TitleKey
+from frontlist.contract import FieldKey, Json, Resource, TitleKey
 from frontlist.source import Feed, Raw, RawKey, Statement
 from frontlist.systems.fourallportal import records
 from frontlist.systems.fourallportal.client import Client
@@ -40,9 +40,10 @@ class FourallportalSource:
 
     async def _fetched(self, kind: str, ids: list[str]) -> dict[RawKey, Raw]:
         use = self._tenant.uses[kind]
-        shown = await self._tenant.one_by_one(kind, list(dict.fromkeys(ids)), use.fields)
+        shown = await self._tenant.one_by_one(kind, list(dict.fromkeys(ids)), use.read)
         module = (await self._tenant.known(kind)).module
-        raws = (records.raw(one, module, use) for one in shown.values())
+        carried = use.read & set(module.by_name)
+        raws = (records.raw(one, module, use, carried) for one in shown.values())
         return {raw.key: raw for raw in raws}
 
     def title(self, raw: Raw, links: Mapping[Resource, TitleKey]) -> TitleKey:
@@ -53,6 +54,16 @@ class FourallportalSource:
         use = self._tenant.uses.get(raw.key.kind)
         work = records.number(raw.body, use.marker_work) if use else None
         return TitleKey(f"work:{work}" if work is not None else f"object:{raw.key.kind}/{raw.key.id}")
+
+    def contradicts(self, raw: Raw, fields: Mapping[FieldKey, Json]) -> frozenset[FieldKey]:
+        """By the module as it was last read; the feed and `fetch` have read it before there is a raw object."""
+        known = self._tenant.last(raw.key.kind)
+        return frozenset() if known is None else records.contradicted(raw.watched or {}, known.module, fields)
+
+    def isbns(self, raw: Raw) -> frozenset[str]:
+        """Of the fields that the mapping has for ISBNs."""
+        use = self._tenant.uses.get(raw.key.kind)
+        return frozenset() if use is None or raw.body is None else records.isbns(raw.watched or {}, use)
 
     def assemble(self, title: TitleKey, raws: Mapping[RawKey, Raw], omit: frozenset[str]) -> Mapping[str, Statement]:
         """The metadata, a record each. It names no persons, so `omit` has nothing to leave out."""
@@ -71,5 +82,8 @@ class FourallportalSource:
 
 def _version(uses: Sequence[ModuleUse], tenant: str) -> str:
     """Another one for another reading, mapping or installation."""
-    said = [[use.module, sorted(use.owned), use.marker_work, use.marker_product, use.marker_origin] for use in uses]
+    said = [
+        [use.module, sorted(use.owned), use.marker_work, use.marker_product, use.marker_origin, sorted(use.isbns)]
+        for use in uses
+    ]
     return f"{READING}-{fingerprint([tenant, sorted(said, key=str)])[:16]}"

@@ -125,6 +125,15 @@ def upgrade() -> None:
         batch_op.create_index("document_by_title", ["title"], unique=False)
 
     op.create_table(
+        "drift",
+        sa.Column("target", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("consumer", sa.Text(), nullable=False),
+        sa.Column("look_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("target", "kind", "id", "consumer"),
+    )
+    op.create_table(
         "fact",
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("value", sa.Text(), nullable=False),
@@ -225,10 +234,32 @@ def upgrade() -> None:
         sa.Column("read_began", sa.BigInteger(), nullable=False),
         sa.Column("seen_pass", sa.BigInteger(), nullable=False),
         sa.Column("missing_since", sa.BigInteger(), nullable=True),
+        sa.Column("fingerprint", sa.Text(), nullable=True),
+        sa.Column("watched", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("system", "kind", "id"),
     )
     with op.batch_alter_table("raw", schema=None) as batch_op:
         batch_op.create_index("raw_by_title", ["system", "title"], unique=False)
+
+    op.create_table(
+        "raw_isbn",
+        sa.Column("system", sa.Text(), nullable=False),
+        sa.Column("isbn", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("system", "isbn", "kind", "id"),
+    )
+    with op.batch_alter_table("raw_isbn", schema=None) as batch_op:
+        batch_op.create_index("raw_isbn_by_object", ["system", "kind", "id"], unique=False)
+
+    op.create_table(
+        "relink",
+        sa.Column("system", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("system", "kind", "id"),
+    )
 
     op.create_table(
         "work",
