@@ -14,6 +14,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from frontlist import mapping as field_mapping
+from frontlist import ownership
 from frontlist.capture import Capture, read_to_end
 from frontlist.clock import Clock
 from frontlist.contract import Capabilities, Target
@@ -208,6 +209,7 @@ async def run(
     ready: asyncio.Event | None = None,
 ) -> None:
     """The running process; `parts` of capture, intake, work, `consumers` by name (None: all)."""
+    ownership.check(it.plugins.consumers, it.mapping)
     with alone(it.db):
         there = await it.check_topics()
         await it.identify(there)

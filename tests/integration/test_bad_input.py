@@ -16,7 +16,7 @@ import frontlist_metadata.plugin
 import tenants
 from frontlist import runtime
 from frontlist.cli.looking import summary
-from frontlist.contract import Consumer, Context, Document, DocumentKey, Dossier, Plan, TitleKey
+from frontlist.contract import Consumer, Context, Document, DocumentKey, Dossier, Plan, TitleKey, Writes
 from frontlist.plugins import Plugins, hookimpl
 from frontlist.runtime import Installation
 from frontlist.settings import Settings
@@ -292,6 +292,9 @@ class Odd(Consumer):
     @hookimpl
     def frontlist_consumers(self) -> list[Consumer]:
         return [self]
+
+    def writes(self, mapping: Any) -> Writes:
+        return {}
 
     def plan(self, dossier: Dossier, context: Context) -> Plan:
         if self.raises and dossier.title == "work:61001":

@@ -13,6 +13,7 @@ from datetime import date
 from pathlib import Path
 
 from frontlist import mapping as field_mapping
+from frontlist import ownership
 from frontlist.checking import assumptions, consonance, database, evidence, fourallportal, kafka, keys, patching
 from frontlist.checking.behaviours import Verdict
 from frontlist.checking.patching import Scratch
@@ -20,6 +21,7 @@ from frontlist.checking.verdict import Check, Report, Settled, failed
 from frontlist.clock import Clock, moment
 from frontlist.errors import ConfigurationError, FrontlistError
 from frontlist.mapping import FieldMapping, MappingError
+from frontlist.plugins import Plugins
 from frontlist.settings import Settings, load
 from frontlist.systems.consonance.client import Client as ConsonanceClient
 from frontlist.systems.consonance.schema import Schema
@@ -39,7 +41,9 @@ async def check(file: Path | None = None, scratch: Scratch | None = None) -> Rep
     return await look(settings, scratch)
 
 
-async def look(settings: Settings, scratch: Scratch | None = None, clock: Clock | None = None) -> Report:
+async def look(
+    settings: Settings, scratch: Scratch | None = None, clock: Clock | None = None, plugins: Plugins | None = None
+) -> Report:
     """Everything that loaded settings lead to."""
     today = moment((clock or Clock()).now_us()).date()
     mapping, about_mapping = _mapping(settings)
@@ -54,6 +58,7 @@ async def look(settings: Settings, scratch: Scratch | None = None, clock: Clock 
         Check("configuration", "frontlist.yaml", "ok", f"tenant {settings.tenant}"),
         *_zones(settings, mapping),
         *about_mapping,
+        *_plugins(plugins, mapping),
         *topics.result(),
         *base.checks,
         *left.checks,
@@ -78,6 +83,20 @@ def _mapping(settings: Settings) -> tuple[FieldMapping | None, list[Check]]:
     ]
     rules = sum(len(module.fields) + len(module.prices) for module in mapping.modules.values())
     return mapping, [Check("mapping", "rules", "ok", f"{rules} cells, {len(mapping.copy)} texts"), *warnings]
+
+
+def _plugins(given: Plugins | None, mapping: FieldMapping | None) -> list[Check]:
+    """Whether each plugin can be loaded, and no two consumers write one field."""
+    area, what = "plugins", "consumers"
+    try:
+        plugins = given or Plugins()
+    except FrontlistError as error:
+        return [failed(area, what, error)]
+    if mapping is None:
+        return [Check(area, what, "unknown", "what they write depends on the mapping")]
+    wrong = ownership.contests(plugins.consumers, mapping)
+    names = ", ".join(sorted(plugins.consumers)) or "none"
+    return [failed(area, what, error) for error in wrong] or [Check(area, what, "ok", f"{names}: no field has two")]
 
 
 def _zones(settings: Settings, mapping: FieldMapping | None) -> list[Check]:
