@@ -184,14 +184,15 @@ async def test_a_filled_tenant_is_taken_over_without_a_twin(
             name, products = await looked_at(desk, filled)
             done = await accepting.accept(desk, name, filled.answers(products), say)
         assert (done.undecided, set(done.open)) == ({}, {"product", "title"})
-        await tenants.until(lambda: len(filled.ids()) == len(filled.before) + 26, what="the missing records")
+        arrived = len(filled.before) + 26
+        await tenants.until(lambda: len(filled.ids()) == arrived, seconds=180, what="the missing records")
         await settled(it)
         linked_in_place(filled, products, done)
 
         async with runtime.opened(found) as desk:
             await nothing_left(desk)
             await clear_the_subtitle(desk, filled)
-        await tenants.until(lambda: not subtitle(filled), what="the adopted empty subtitle")
+        await tenants.until(lambda: not subtitle(filled), seconds=180, what="the adopted empty subtitle")
         assert filled.written() == filled.texts
         config = tenants.configuration(tmp_path, database_url, kafka_bootstrap, topic_prefix, filled.pair, **QUICK)
         (tmp_path / "frontlist.yaml").write_text(json.dumps(config))
