@@ -177,20 +177,11 @@ def to_work(kind: str, field: str) -> str:
 
 
 #: What UpdateWorkInput takes of a work and Consonance owns (its documentation), and what a tenant may add.
-OWNED = (
-    *("id", "title", "subtitle", "acronym", "alternativeTitles", "projectStageId", "workTypeId", "seasonId"),
+OWNED = [
+    *("id", "title", "subtitle", "acronym", "alternativeTitles", "projectStageId", "workTypeId", "seasonId", "isbn"),
     *("marketingTierId", "themas", "bisacs", "bics", "nurs", "onixEditionTypeCodes", "products", "clientMutationId"),
-    *(
-        "isbn",
-        "identifyingDoi",
-        "publicationDate",
-        "prices",
-        "audience",
-        "audienceDescription",
-        "imprintId",
-        "Keywords2",
-    ),
-)
+    *("identifyingDoi", "publicationDate", "prices", "audience", "audienceDescription", "imprintId", "keywordsCount"),
+]
 
 
 @pytest.mark.parametrize("kind", ["keywords", "audience_segments", "feature_bullets"])
