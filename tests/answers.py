@@ -12,7 +12,8 @@ from frontlist.cli.answers import ANSWERS
 def answer(command: str, printed: str) -> Any:
     """The value; fails where standard output held anything else, or the value is of another shape."""
     found = json.loads(printed)
-    assert list(faults(ANSWERS[command], found)) == []
+    wrong = "\n".join(faults(ANSWERS[command], found))
+    assert not wrong, wrong
     return found
 
 

@@ -3,8 +3,7 @@
 Moments are ISO 8601 in UTC. Where a command fails, standard output stays empty and the error is on standard error.
 """
 
-from __future__ import annotations
-
+# Without postponed annotations: they would hide from `TypedDict` which keys may be missing.
 from collections.abc import Mapping
 from typing import Any, Literal, NotRequired, TypedDict
 
