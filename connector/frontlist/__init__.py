@@ -3,7 +3,8 @@
 `ASPECTS` are the aspects of a title, in a fixed order. `TitleKey` is "work:61417" or "object:product/<id>", `Revision`
 counts microseconds since 1970, `FieldKey` is "title" or "title[channel=web,locale=en_GB]"; `Json` is what fields, notes
 and bodies hold: str, int, bool, None, lists and string-keyed mappings of these, never a float. `State` is what a
-document says of itself, `Desired` an `Ensure` or `Absent`, `StepOutcome` a `Done` or `Refused`. `hookimpl` marks the
+document says of itself, `Desired` an `Ensure` or `Absent`, `StepOutcome` a `Done` or `Refused`. `Writes` is what a
+consumer declares that it writes: (target, kind) -> names of fields, `EVERY_FIELD` for all. `hookimpl` marks the
 functions that register what a plugin brings, `errors` holds what a target may raise.
 """
 
@@ -11,6 +12,7 @@ from frontlist import errors
 from frontlist.clock import chosen_id
 from frontlist.contract import (
     ASPECTS,
+    EVERY_FIELD,
     Absent,
     Actual,
     Capabilities,
@@ -36,12 +38,14 @@ from frontlist.contract import (
     Target,
     TitleKey,
     Wait,
+    Writes,
 )
 from frontlist.plugins import hookimpl
 from frontlist.systems.fourallportal.cells import field_key
 
 __all__ = [
     "ASPECTS",
+    "EVERY_FIELD",
     "Absent",
     "Actual",
     "Capabilities",
@@ -67,6 +71,7 @@ __all__ = [
     "Target",
     "TitleKey",
     "Wait",
+    "Writes",
     "chosen_id",
     "errors",
     "field_key",

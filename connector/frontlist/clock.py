@@ -1,8 +1,7 @@
-"""The one source of time, sleep and ids."""
+"""The one source of time and ids."""
 
 from __future__ import annotations
 
-import asyncio
 import time
 import uuid
 from datetime import UTC, datetime
@@ -20,9 +19,6 @@ class Clock:
     def now_us(self) -> int:
         """Microseconds since 1970, UTC."""
         return time.time_ns() // 1000 + self.offset_us
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
 
     def new_id(self) -> str:
         return uuid.uuid4().hex

@@ -184,12 +184,24 @@ class Context:
     notes: Mapping[str, Json] = field(default_factory=dict)
 
 
+Writes = Mapping[tuple[str, str], frozenset[str]]
+EVERY_FIELD = "*"
+
+
 class Consumer(Protocol):
     """What a plugin brings. Called by the worker; `plan` is pure and may raise."""
 
     name: str
     wants: frozenset[DocumentKey]
     flows: frozenset[int]
+
+    def writes(self, mapping: Any) -> Writes:
+        """All that its plans may name under this mapping, asked once at the start.
+
+        (target, kind) -> names of fields without their dimensions ("title", not "title[locale=en_GB]"); EVERY_FIELD is
+        all of the kind's. A kind that it only removes has no names. Two consumers with one field refuse to start.
+        """
+        ...
 
     def plan(self, dossier: Dossier, context: Context) -> Plan: ...
 

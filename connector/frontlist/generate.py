@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import NoneType
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin, get_type_hints, is_typeddict
 
 import typer
 from pydantic import BaseModel, SecretStr
@@ -19,6 +19,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from frontlist import cli, errors, mapping
+from frontlist.cli.answers import ANSWERS
 from frontlist.settings import Settings
 from frontlist_sandbox import assumptions
 from frontlist_schemas import generate as schemas
@@ -161,6 +162,12 @@ def commands() -> Iterator[str]:
         "What `frontlist ... --help` says. Stated in `connector/frontlist/cli/`. Plugins may add commands. "
         "[Exit codes](errors.md#exit-codes)."
     )
+    yield ""
+    yield (
+        "With `--json` standard output holds one JSON value, of the shape that is shown below the command, and nothing "
+        "else; progress is not shown, logs and errors are on standard error. A command that fails prints no JSON, but "
+        "for `check` and `demo`, which exit 1 beside it. Moments are ISO 8601 in UTC; a key with `?` may be missing."
+    )
     yield from _helped(typer.main.get_command(cli.app), "frontlist")
 
 
@@ -168,8 +175,32 @@ def _helped(command: Any, path: str) -> Iterator[str]:
     context = command.make_context(path, [], resilient_parsing=True, terminal_width=WIDTH)
     shown = re.sub(r"[ \t]+$", "", command.get_help(context), flags=re.M).strip()
     yield from ("", f"{'#' * (path.count(' ') + 2)} {path}", "", "```text", shown, "```")
+    answer = ANSWERS.get(path.removeprefix("frontlist "))
+    if answer is not None:
+        yield from ("", "With `--json`:", "", "```text", *shape(answer).splitlines(), "```")
     for name in getattr(command, "commands", {}):
         yield from _helped(command.commands[name], f"{path} {name}")
+
+
+def shape(kind: Any, indent: str = "") -> str:
+    """A type of `frontlist.cli.answers` as JSON with kinds in place of values."""
+    arguments = get_args(kind)
+    if is_typeddict(kind):
+        inner = indent + "  "
+        rows = [
+            f'{inner}"{name}"{"?" if name in kind.__optional_keys__ else ""}: {shape(each, inner)}'
+            for name, each in get_type_hints(kind).items()
+        ]
+        return "{\n" + ",\n".join(rows) + f"\n{indent}}}"
+    if get_origin(kind) is list:
+        return f"[{shape(arguments[0], indent)}, ...]"
+    if get_origin(kind) is dict:
+        return f'{{"...": {shape(arguments[1], indent)}, ...}}'
+    if get_origin(kind) is Literal:
+        return " or ".join(f'"{each}"' for each in arguments)
+    if arguments:
+        return " or ".join(shape(each, indent) for each in arguments)
+    return {str: "text", int: "number", float: "number", bool: "true or false", NoneType: "null"}.get(kind, "any value")
 
 
 # --- errors ----------------------------------------------------------------------------------------------------------

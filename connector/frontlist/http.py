@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -172,16 +172,6 @@ class Api:
             ) from error
         finally:
             _call.reset(token)
-
-    @contextlib.asynccontextmanager
-    async def stream(self, path: str) -> AsyncIterator[httpx.Response]:
-        """A body too large to hold; not followed elsewhere with the key."""
-        await self.budget.wait()
-        async with self._client.stream("GET", self.base_url + path) as response:
-            if not response.is_success:
-                await response.aread()
-                raise failure(response, f"{self.system} GET {path}", changes=False)
-            yield response
 
 
 def _address(system: str, base_url: str) -> str:

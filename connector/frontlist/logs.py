@@ -51,6 +51,21 @@ class Veil:
         return _ADDRESS.sub(r"\1***", _SECRET.sub(r"\1***", said))
 
 
+class _ToStandardError(logging.StreamHandler[Any]):
+    """Standard error as it is when a line is written: who calls a command from Python may have put another there."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> Any:
+        return sys.stderr
+
+    @stream.setter
+    def stream(self, value: Any) -> None:
+        """Not kept."""
+
+
 def configure(level: str = "info", json_lines: bool = False, secrets: Iterable[str] = ()) -> None:
     """For the whole process; the libraries' own loggers are kept to warnings. `secrets`: hidden wherever they stand."""
     number = logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
@@ -64,7 +79,7 @@ def configure(level: str = "info", json_lines: bool = False, secrets: Iterable[s
     structlog.configure(
         processors=[*common, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
         cache_logger_on_first_use=False,
     )
     _configure_libraries(common, renderer)
@@ -72,7 +87,7 @@ def configure(level: str = "info", json_lines: bool = False, secrets: Iterable[s
 
 def _configure_libraries(common: list[Any], renderer: Any) -> None:
     naming = [structlog.stdlib.add_logger_name, *common]
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _ToStandardError()
     last = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer]
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=naming, processors=last))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)

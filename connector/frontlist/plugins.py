@@ -119,7 +119,7 @@ class Plugins:
 
 
 def _check(consumer: Any, plugin: str) -> None:
-    lacking = [name for name in ("name", "wants", "flows", "plan") if not hasattr(consumer, name)]
+    lacking = [name for name in ("name", "wants", "flows", "writes", "plan") if not hasattr(consumer, name)]
     if lacking:
         raise ConfigurationError(
             f"plugin {plugin} brings a {type(consumer).__name__} without {', '.join(lacking)}: that is no consumer",

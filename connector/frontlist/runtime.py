@@ -7,6 +7,7 @@ import fcntl
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -14,6 +15,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from frontlist import mapping as field_mapping
+from frontlist import ownership
 from frontlist.capture import Capture, read_to_end
 from frontlist.clock import Clock
 from frontlist.contract import Capabilities, Target
@@ -25,6 +27,7 @@ from frontlist.kafka import Topics, TopicState
 from frontlist.mapping import FieldMapping
 from frontlist.outbox import Outbox
 from frontlist.plugins import Plugins
+from frontlist.progress import Say, unsaid
 from frontlist.settings import Settings
 from frontlist.source import Source
 from frontlist.state import applied, captured, dossier, installation, processes, schema, settled, work
@@ -43,6 +46,8 @@ from frontlist_schemas.canonical import fingerprint
 
 log = structlog.get_logger(__name__)
 PARTS = ("capture", "intake", "work")
+#: Records of one topic after which a rebuild says how far it is.
+SAID_EVERY = 10_000
 #: Between two introspections of the tenants (seconds).
 INTROSPECT = 600.0
 
@@ -211,6 +216,7 @@ async def run(
     ready: asyncio.Event | None = None,
 ) -> None:
     """The running process; `parts` of capture, intake, work, `consumers` by name (None: all)."""
+    ownership.check(it.plugins.consumers, it.mapping)
     with alone(it.db):
         there = await it.check_topics()
         await it.identify(there)
@@ -292,8 +298,11 @@ def worker(
     )
 
 
-async def rebuild(it: Installation) -> dict[str, int]:
-    """An empty database from the topics: decisions and links first, so that nothing is created twice."""
+async def rebuild(it: Installation, say: Say = unsaid) -> dict[str, int]:
+    """An empty database from the topics: decisions and links first, so that nothing is created twice.
+
+    Answers topic -> records; `say` gets a line at each topic's end, and one at every SAID_EVERY records.
+    """
     with alone(it.db):
         there = await it.check_topics()
         await it.identify(there, rebuilding=True)
@@ -301,10 +310,15 @@ async def rebuild(it: Installation) -> dict[str, int]:
         intake = Intake(it.db, it.settings.kafka, clock=it.clock, settings=it.settings.intake)
         intake.know(there)
         counts: dict[str, int] = {}
-        for name in (it.decisions, it.links, *topics.changes(it.settings.kafka.prefix)):
+        names = (it.decisions, it.links, *topics.changes(it.settings.kafka.prefix))
+        for place, name in enumerate(names, 1):
+            counts[name] = 0
             async for batch, _ in read_to_end(it.settings.kafka, [name], {}):
                 await intake.take(batch)
-                counts[name] = counts.get(name, 0) + len(batch)
+                before, counts[name] = counts[name], counts[name] + len(batch)
+                if before // SAID_EVERY != counts[name] // SAID_EVERY:
+                    say(f"topic {place} of {len(names)}, {name}: {counts[name]:,} records so far")
+            say(f"topic {place} of {len(names)}, {name}: {counts[name]:,} records")
         async with it.db.begin() as c:
             await it.db.raise_numbers(c)
             await installation.state(it.db, c, {"rebuilt_at": str(await it.db.now(c))})
@@ -314,7 +328,16 @@ async def rebuild(it: Installation) -> dict[str, int]:
     return counts
 
 
-async def republish(it: Installation) -> dict[str, int]:
+@dataclass(frozen=True)
+class Republished:
+    """`topics` will be read from their beginning; `records`: links and decisions; `titles` by system."""
+
+    topics: int
+    records: int
+    titles: Mapping[str, int]
+
+
+async def republish(it: Installation, say: Say = unsaid) -> Republished:
     """After a topic was re-created or cut: everything that we know is published on it anew, under new revisions.
 
     Links and decisions come from the database; documents are read from their systems again by the next `run`.
@@ -328,8 +351,12 @@ async def republish(it: Installation) -> dict[str, int]:
             records = [(it.links, each.key, each.body) for each in links]
             records += [(it.decisions, f"{each.kind}/{each.key}", each.value) for each in decisions]
             await applied.post(it.db, c, records)
-            titles = {name: await captured.forget_published(it.db, c, name) for name in it.sources}
-    return {"topics read from their beginning": forgotten, "links and decisions": len(records), **titles}
+            say(f"{len(records):,} links and decisions are to be published anew")
+            titles: dict[str, int] = {}
+            for name in it.sources:
+                titles[name] = await captured.forget_published(it.db, c, name)
+                say(f"{titles[name]:,} titles of {name} are to be published anew")
+    return Republished(forgotten, len(records), titles)
 
 
 class alone:

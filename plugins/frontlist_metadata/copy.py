@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from frontlist.clock import chosen_id, moment
-from frontlist.contract import Context, Document, Dossier, Ensure, FieldKey, Json, Resource, Wait
+from frontlist.contract import Context, Document, Dossier, Ensure, FieldKey, Json, Resource, Wait, Writes
 from frontlist.mapping import Cell, CopyRule, FieldMapping
 from frontlist.mapping.model import CHANNEL_KIND, WORK_KINDS
 from frontlist_metadata import body, publicity
@@ -23,6 +23,10 @@ FLOW = 6
 #: The input type whose fields say what a work can take, and the enum of the texts' variants.
 WORK_INPUT = "UpdateWorkInput"
 VARIANTS = "MarketingTextVariant"
+#: What a plan may say of a text.
+TEXT_FIELDS = frozenset(
+    {"work_id", "variant", "audiences", "product_ids", "markdown", "language", "from_date", "until_date"}
+)
 
 
 @dataclass
@@ -65,6 +69,13 @@ class Candidate:
     @property
     def where(self) -> str:
         return f"{self.record.get('module')}/{self.record.get('id')} {self.rule.cell.key}"
+
+
+def writes(mapping: FieldMapping) -> Writes:
+    """Marketing texts, and the fields of a work that the mapping names."""
+    of_work = frozenset(rule.work_field for rule in mapping.copy if rule.work_field is not None)
+    texts = {(TARGET, "text"): TEXT_FIELDS} if any(rule.variant for rule in mapping.copy) else {}
+    return {**texts, **({(TARGET, "work"): of_work} if of_work else {})}
 
 
 def plan(work_id: int, dossier: Dossier, context: Context, mapping: FieldMapping, findings: Findings) -> Planned:

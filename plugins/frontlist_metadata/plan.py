@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
-from frontlist.contract import Context, Dossier, Plan
+from frontlist.contract import Context, Dossier, Plan, Writes
 from frontlist.mapping import FieldMapping
 from frontlist_metadata import copy, records
 from frontlist_metadata.checks import Findings
 
 WORK = re.compile(r"work:([0-9]{1,18})")
+
+
+def writes(mapping: Any) -> Writes:
+    """The fields of both modules that Consonance owns, marketing texts, and the fields of a work that are mapped."""
+    if not isinstance(mapping, FieldMapping):
+        return {}
+    found = {(records.TARGET, each.module): records.writes(each) for each in mapping.modules.values()}
+    return {**found, **copy.writes(mapping)}
 
 
 def plan(dossier: Dossier, context: Context) -> Plan:

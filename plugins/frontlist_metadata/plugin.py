@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from frontlist.contract import Consumer, Context, DocumentKey, Dossier, Plan
+from frontlist.contract import Consumer, Context, DocumentKey, Dossier, Plan, Writes
 from frontlist.plugins import hookimpl
 from frontlist_metadata import plan
 
@@ -22,6 +23,9 @@ class Metadata:
         }
     )
     flows = frozenset({1, 6})
+
+    def writes(self, mapping: Any) -> Writes:
+        return plan.writes(mapping)
 
     def plan(self, dossier: Dossier, context: Context) -> Plan:
         return plan.plan(dossier, context)

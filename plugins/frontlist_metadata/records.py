@@ -135,6 +135,14 @@ def ours(module: ModuleRule) -> Iterator[FieldRule]:
     return (rule for rule in module.fields if rule.owner == "consonance")
 
 
+def writes(module: ModuleRule) -> frozenset[str]:
+    """The fields that a plan may name of a record."""
+    markers = {module.markers.work, module.markers.product, module.markers.origin} - {None}
+    amounts = {cell for price in module.prices for cell in (price.amount, price.currency_cell) if cell is not None}
+    cells = {rule.cell for rule in ours(module)} | amounts
+    return frozenset({str(name) for name in markers} | {cell.field for cell in cells})
+
+
 class _Records:
     """The plan of one released title."""
 

@@ -18,10 +18,6 @@ def changes(prefix: str = PREFIX) -> tuple[str, ...]:
     return tuple(topic(prefix, system, aspect) for system in SYSTEMS for aspect in ASPECTS)
 
 
-def of_system(prefix: str, system: str) -> tuple[str, ...]:
-    return tuple(topic(prefix, system, aspect) for aspect in ASPECTS)
-
-
 def links(prefix: str = PREFIX) -> str:
     return f"{prefix}.links.{VERSION}"
 

@@ -16,6 +16,8 @@ from typing import Any
 import httpx
 import pytest
 
+from answers import answer
+
 MAIN = "from frontlist.cli import main; main()"
 INTERRUPTED = 130
 CONNECTOR = f"-c {MAIN} run"
@@ -137,6 +139,23 @@ def test_a_check_that_fails_is_exit_1_and_says_what_was_seen(demo: Callable[...,
     assert (len(failed), it.report["ok"]) == (1, False)
     assert "missing" in failed[0]["seen"]
     assert f"seen: {failed[0]['seen']}" in it.said
+
+
+def test_for_programs_it_prints_json_and_nothing_else(tmp_path: Path, kafka_bootstrap: str) -> None:
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("FRONTLIST_")}
+    done = subprocess.run(
+        [sys.executable, "-c", MAIN, "demo", "--once", "--json", "--fail-fast", "--folder", str(tmp_path)],
+        env=environment | {"FRONTLIST_KAFKA_BOOTSTRAP": kafka_bootstrap},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    played = answer("demo", done.stdout)
+    assert (done.returncode, played["ok"]) == (0, True), done
+    assert played["addresses"]["sandboxes"].keys() == {"consonance", "fourallportal"}
+    report = json.loads((tmp_path / "demo.json").read_text())
+    assert report == {name: value for name, value in played.items() if name != "addresses"}
 
 
 def test_the_end_of_the_connector_is_a_failed_check(demo: Callable[..., Demo]) -> None:

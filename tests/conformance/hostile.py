@@ -15,6 +15,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from frontlist import (
+    EVERY_FIELD,
     Absent,
     Context,
     DocumentKey,
@@ -25,6 +26,7 @@ from frontlist import (
     Plan,
     Resource,
     Wait,
+    Writes,
     chosen_id,
 )
 
@@ -40,6 +42,9 @@ class Behaved:
     name = "behaved"
     wants = frozenset({METADATA})
     flows = frozenset({100})
+
+    def writes(self, mapping: Any) -> Writes:
+        return {("fourallportal", "shelf"): frozenset({EVERY_FIELD})}
 
     def plan(self, dossier: Dossier, context: Context) -> Plan:
         metadata = dossier.get("consonance", "metadata")
@@ -140,6 +145,17 @@ def groups_what_it_does_not_plan(plan: Plan, dossier: Dossier, context: Context)
     return replace(plan, desired=(Ensure(record(plan), {}, 100, groups=(frozenset({FieldKey("currency")}),)),))
 
 
+class Declaring(Twisted):
+    """Says of its writing what it is told to say."""
+
+    def __init__(self, said: Any, twist: Twist = lambda plan, dossier, context: plan) -> None:
+        super().__init__(twist)
+        self.said = said
+
+    def writes(self, mapping: Any) -> Writes:
+        return self.said  # type: ignore[no-any-return]  # what the types forbid
+
+
 class Counting(Behaved):
     """Every plan is another one."""
 
@@ -225,12 +241,35 @@ def declaring(**attributes: Any) -> Any:
     return type("Declaring", (Behaved,), attributes)()
 
 
+SHELF = ("fourallportal", "shelf")
+NAMED = frozenset({"title", "imprint"})
 TUESDAY = datetime(2026, 11, 24, 0, 0, tzinfo=UTC)
 
 #: (what it does, the rule that it breaks, the consumer); who is not repeatable breaks rules that compare plans too.
 HOSTILE: list[tuple[str, str, Any]] = [
     ("has no name", "declares", declaring(name="")),
     ("has flows in a list", "declares", declaring(flows=[100])),
+    ("says nothing of its writing", "declares", Declaring(None)),
+    ("declares fields in a list", "declares", Declaring({SHELF: ["title"]})),
+    ("declares a cell", "declares", Declaring({SHELF: frozenset({"title[locale=en_GB]"})})),
+    ("declares a kind without its target", "declares", Declaring({"shelf": NAMED})),
+    ("writes a field that it does not declare", "writes", Declaring({SHELF: frozenset({"title"})})),
+    (
+        "writes a cell of a field that it does not declare",
+        "writes",
+        Declaring({SHELF: NAMED}, lambda plan, dossier, context: fields(plan, **{"blurb[locale=en_GB]": "A blurb"})),
+    ),
+    ("writes a kind that it does not declare", "writes", Declaring({("consonance", "shelf"): NAMED})),
+    (
+        "removes what it does not declare",
+        "writes",
+        Declaring(
+            {SHELF: NAMED},
+            lambda plan, dossier, context: beside(
+                plan, Absent(Resource("fourallportal", "attic", "1"), 100, "it is full")
+            ),
+        ),
+    ),
     ("plans nothing", "covered", Twisted(lambda plan, dossier, context: Plan())),
     ("wants what nobody has", "covered", declaring(wants=frozenset({METADATA, DocumentKey("acme", "rights")}))),
     ("raises where a field is null", "answers", Strict()),
@@ -261,7 +300,11 @@ HOSTILE: list[tuple[str, str, Any]] = [
         "own-flows",
         Twisted(lambda plan, dossier, context: replace(plan, desired=(replace(plan.desired[0], flow=7),))),
     ),
-    ("writes elsewhere", "known-targets", Twisted(lambda plan, dossier, context: of(plan, target="elsewhere"))),
+    (
+        "writes elsewhere",
+        "known-targets",
+        Declaring({("elsewhere", "shelf"): NAMED}, lambda plan, dossier, context: of(plan, target="elsewhere")),
+    ),
     ("plans a float", "clean-fields", Twisted(lambda plan, dossier, context: fields(plan, price=12.99))),
     ("plans a date", "clean-fields", Twisted(lambda plan, dossier, context: fields(plan, day=date(2026, 1, 1)))),
     ("plans a tuple", "clean-fields", Twisted(lambda plan, dossier, context: fields(plan, ids=(1, 2)))),

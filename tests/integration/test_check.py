@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import AsyncIterator
 from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 
+import frontlist_metadata.plugin
 import tenants
-from frontlist import checking
+from answers import answer
+from frontlist import checking, runtime
 from frontlist.checking import Check, Report, Scratch
+from frontlist.contract import Consumer
+from frontlist.errors import ConfigurationError
 from frontlist.mapping import default_text
+from frontlist.plugins import Plugins, hookimpl
 from frontlist.settings import Settings, load
 from frontlist.starting import Access, Answers, start
+from frontlist_metadata.plugin import Metadata
 from frontlist_sandbox.assumptions import collect
 from frontlist_sandbox.fourallportal.server import KEY as DAM_KEY
 
@@ -148,6 +156,48 @@ async def test_the_mapping_is_compared_with_the_tenant_by_line(
     assert (wrong.where, wrong.cure) == (f"{tmp_path / 'mapping.yaml'}:{line}", "did you mean isbn?")
     [money] = [each for each in report.checks if "floating" in each.detail]
     assert money.status == "warning"
+
+
+class Other(Metadata):
+    """A second consumer for the fields of the first."""
+
+    name = "other"
+
+    @hookimpl
+    def frontlist_consumers(self) -> list[Consumer]:
+        return [self]
+
+
+TWO = {"metadata": frontlist_metadata.plugin, "other": Other()}
+
+
+async def test_two_consumers_of_one_field_fail_and_are_named(ready: Settings) -> None:
+    report = await checking.look(ready, plugins=Plugins(TWO))
+    found = [each for each in failures(report) if each.area == "plugins"]
+    assert any("'metadata' and 'other' both write fourallportal/product: " in each.detail for each in found)
+    assert all("one field has one owner" in each.cure for each in found)
+    alone = await checking.look(ready, plugins=Plugins({"metadata": frontlist_metadata.plugin}))
+    assert only(alone, "consumers").detail == "metadata: no field has two"
+
+
+async def test_two_consumers_of_one_field_do_not_start(ready: Settings, pair: tenants.Pair) -> None:
+    async with runtime.opened(ready, Plugins(TWO)) as it:
+        with pytest.raises(ConfigurationError, match="consumers 'metadata' and 'other' both write consonance/text: "):
+            await runtime.run(it, asyncio.Event(), consumers=["metadata"])
+    assert pair.records() == []
+
+
+async def test_it_says_what_it_waits_for(ready: Settings) -> None:
+    said: list[str] = []
+    await checking.look(ready, say=said.append)
+    assert said[0] == "looking at the database"
+    assert said[-1].endswith(" looked at")
+    assert {line.partition(" looked at")[0] for line in said[2:]} == {"Kafka", "Consonance", "4ALLPORTAL"}
+
+
+async def test_what_it_prints_as_json_has_the_shape_that_is_documented(ready: Settings) -> None:
+    report = await checking.look(ready)
+    answer("check", json.dumps(report.as_json()))
 
 
 async def test_a_missing_marker_field_turns_creating_off(ready: Settings, pair: tenants.Pair) -> None:

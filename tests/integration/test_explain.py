@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 import tenants
+from answers import answer
 from frontlist import runtime
 from frontlist.cli import terminal
 from frontlist.cli.checks import show_title
@@ -77,7 +79,7 @@ async def rows(it: runtime.Installation) -> list[Any]:
 async def test_a_title_that_was_written_is_as_desired(applied: runtime.Installation, pair: tenants.Pair) -> None:
     before = await rows(applied)
     pair.dam.forget_calls()
-    found = await explain(applied, WORK)
+    found = answer("explain", json.dumps(await explain(applied, WORK), default=str))
     assert found["title"] == WORK
     assert changes(found) == {"no"}
     assert {each["does"] for each in metadata(found)["desired"]} == {"writes"}

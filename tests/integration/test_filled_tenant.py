@@ -17,6 +17,7 @@ from stdnum import isbn as isbns
 from typer.testing import CliRunner
 
 import tenants
+from answers import answer
 from frontlist import runtime
 from frontlist.adopting import reading as values
 from frontlist.adopting import reports as adoptions
@@ -183,14 +184,15 @@ async def test_a_filled_tenant_is_taken_over_without_a_twin(
             name, products = await looked_at(desk, filled)
             done = await accepting.accept(desk, name, filled.answers(products), say)
         assert (done.undecided, set(done.open)) == ({}, {"product", "title"})
-        await tenants.until(lambda: len(filled.ids()) == len(filled.before) + 26, what="the missing records")
+        arrived = len(filled.before) + 26
+        await tenants.until(lambda: len(filled.ids()) == arrived, seconds=180, what="the missing records")
         await settled(it)
         linked_in_place(filled, products, done)
 
         async with runtime.opened(found) as desk:
             await nothing_left(desk)
             await clear_the_subtitle(desk, filled)
-        await tenants.until(lambda: not subtitle(filled), what="the adopted empty subtitle")
+        await tenants.until(lambda: not subtitle(filled), seconds=180, what="the adopted empty subtitle")
         assert filled.written() == filled.texts
         config = tenants.configuration(tmp_path, database_url, kafka_bootstrap, topic_prefix, filled.pair, **QUICK)
         (tmp_path / "frontlist.yaml").write_text(json.dumps(config))
@@ -255,12 +257,19 @@ def commands_say_the_same(config: Path, filled: Filled) -> None:
         assert result.exit_code == 0, result.exception or result.output
         return result.stdout
 
-    counted = {each["module"]: each["counts"] for each in json.loads(typed("link", "--json"))["modules"]}
+    def told(*words: str, of: str) -> Any:
+        return answer(of, typed(*words, "--json"))
+
+    counted = {each["module"]: each["counts"] for each in told("link", of="link")["modules"]}
     assert (counted["product"]["settled"], counted["product"]["sure"]) == (len(filled.products), 0)
     assert "foreign (no product; left alone)" in typed("link", "--name", "mine")
     assert "0 links" in typed("link", "accept", "mine")
+    assert told("link", "accept", "mine", of="link accept")["links"] == 0
     assert "not linked any more" in typed("link", "undo", f"product/{filled.products[0]}")
+    undone = told("link", "undo", f"product/{filled.products[1]}", of="link undo")
+    assert (undone["module"], undone["source"]) == ("product", filled.products[1])
     assert "equal" in typed("adopt", "--rows", "5")
+    assert told("adopt", of="adopt")["fields"]
 
 
 def subtitle(filled: Filled) -> Any:

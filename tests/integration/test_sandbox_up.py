@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import socket
 import subprocess
@@ -14,6 +13,8 @@ from typing import Any
 
 import httpx
 import pytest
+
+from answers import answer
 
 MAIN = "from frontlist.cli import main; main()"
 FREE = ("--consonance", "127.0.0.1:0", "--fourallportal", "127.0.0.1:0")
@@ -41,7 +42,7 @@ def up(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]
             line = process.stdout.readline()
             assert line, f"it ended: {text}"
             text += line
-        yield process, json.loads(text)
+        yield process, answer("sandbox up", text)
     finally:
         process.kill()
         process.communicate()
@@ -130,3 +131,35 @@ def test_a_wrong_option_says_what_is_right(wrong: tuple[str, str]) -> None:
 def test_without_the_extra_it_says_how_to_install_it() -> None:
     missing = f"import sys; sys.modules['ariadne'] = None; {MAIN}"
     assert "pip install 'frontlist[sandbox]'" in refused(*FREE, main=missing)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--catalogue", "a.xml", "b.xml", "c.xml"),
+        ("--catalogue", "a.xml", "--catalogue", "b.xml", "--catalogue", "c.xml"),
+        ("--catalogue=a.xml", "b.xml", "--page-size", "5", "--catalogue", "c.xml"),
+    ],
+)
+def test_several_files_make_one_catalogue_in_their_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in "abc":
+        (tmp_path / f"{name}.xml").write_text(ONIX.replace("good.1", f"good.{name}").replace("A good", f"{name} good"))
+    with up(*words) as (_, said):
+        assert (said["works"], [each["file"] for each in said["rejected"]]) == (3, ["a.xml", "b.xml", "c.xml"])
+        titles = httpx.post(
+            f"{said['sandboxes']['consonance']['url']}/graphql",
+            json={"query": "{ works { title } }"},
+            headers={"Authorization": f"Bearer {said['sandboxes']['consonance']['key']}"},
+        )
+        found = {each["title"] for each in titles.json()["data"]["works"]}
+        assert found == {"a good one", "b good one", "c good one"}
+
+
+@pytest.mark.parametrize("words", [("a.xml",), ("--catalogue", "a.xml", "--page-size", "5", "b.xml")])
+def test_a_file_that_no_option_takes_is_refused(words: tuple[str, ...]) -> None:
+    done = subprocess.run(command(*words), capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert "unexpected extra argument" in done.stderr.lower()

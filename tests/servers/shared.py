@@ -20,7 +20,7 @@ class Servers:
     """Owned by the process that runs the tests, or by the controller of those that do."""
 
     def __init__(self, progress: Progress, environment: Mapping[str, str]) -> None:
-        """`environment`: which servers to use instead, as it was before the tests' own settings."""
+        """`environment` may name servers that run already."""
         self._progress, self._environment = progress, environment
         self._running = ExitStack()
         self._addresses: dict[str, str] = {}

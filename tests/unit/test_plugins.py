@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from frontlist.contract import Consumer, Context, DocumentKey, Dossier, Plan
+from frontlist.contract import Consumer, Context, DocumentKey, Dossier, Plan, Writes
 from frontlist.errors import ConfigurationError
 from frontlist.plugins import Plugins, hookimpl
 
@@ -21,6 +21,9 @@ class Quiet(Consumer):
     def __init__(self, name: str = "quiet", wants: frozenset[Any] | None = None) -> None:
         self.name, self.flows = name, frozenset({99})
         self.wants = frozenset({DocumentKey("consonance", "metadata")}) if wants is None else wants
+
+    def writes(self, mapping: Any) -> Writes:
+        return {}
 
     def plan(self, dossier: Dossier, context: Context) -> Plan:
         return Plan()
@@ -81,7 +84,7 @@ def test_a_hook_that_raises_names_its_plugin() -> None:
     ("brought", "said"),
     [
         (7, "plugin odd failed in frontlist_consumers"),
-        ([SimpleNamespace(name="x")], "plugin odd brings a SimpleNamespace without wants, flows, plan"),
+        ([SimpleNamespace(name="x")], "plugin odd brings a SimpleNamespace without wants, flows, writes, plan"),
         ([Quiet(wants=frozenset())], "consumer 'quiet' wants no document"),
         ([Quiet(wants=frozenset({DocumentKey("consonance", "gossip")}))], "consumer 'quiet' wants consonance.gossip"),
         ([Quiet(wants=frozenset({"rights"}))], "consumer 'quiet' wants rights"),

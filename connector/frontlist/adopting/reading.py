@@ -11,7 +11,8 @@ from frontlist import runtime
 from frontlist.adopting.comparing import Change, compare
 from frontlist.contract import Consumer, Ensure, FieldKey, Json, Plan, Resource, Target, TitleKey
 from frontlist.errors import ConfigurationError
-from frontlist.linking.reading import TARGET, Say, ready
+from frontlist.linking.reading import TARGET, ready
+from frontlist.progress import Say
 from frontlist.state import dossier, installation, settled
 from frontlist.systems.consonance import marker, texts
 from frontlist.work import Active, Seen, Worker

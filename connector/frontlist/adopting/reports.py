@@ -12,8 +12,8 @@ from frontlist.adopting.comparing import Change, Field, by_field, erasures
 from frontlist.contract import Json, TitleKey
 from frontlist.errors import ConfigurationError
 from frontlist.linking import reports
-from frontlist.linking.reading import Say
 from frontlist.linking.settling import Decided, settle
+from frontlist.progress import Say
 from frontlist.state import settled
 
 

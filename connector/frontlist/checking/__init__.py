@@ -7,12 +7,15 @@ nothing of the others; then every assumption of the sandboxes is held against th
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from typing import Any, TypeVar
 
 from frontlist import mapping as field_mapping
+from frontlist import ownership
 from frontlist.checking import assumptions, consonance, database, evidence, fourallportal, kafka, keys, patching
 from frontlist.checking.behaviours import Verdict
 from frontlist.checking.patching import Scratch
@@ -20,15 +23,18 @@ from frontlist.checking.verdict import Check, Report, Settled, failed
 from frontlist.clock import Clock, moment
 from frontlist.errors import ConfigurationError, FrontlistError
 from frontlist.mapping import FieldMapping, MappingError
+from frontlist.plugins import Plugins
+from frontlist.progress import Say, unsaid
 from frontlist.settings import Settings, load
 from frontlist.systems.consonance.client import Client as ConsonanceClient
 from frontlist.systems.consonance.schema import Schema
 from frontlist.systems.fourallportal.client import Client as FourallportalClient
 
+Found = TypeVar("Found")
 __all__ = ["Check", "Report", "Scratch", "Settled", "check", "look"]
 
 
-async def check(file: Path | None = None, scratch: Scratch | None = None) -> Report:
+async def check(file: Path | None = None, scratch: Scratch | None = None, say: Say = unsaid) -> Report:
     """Everything, from the configuration file on; never raises for what it finds."""
     try:
         settings = load(file)
@@ -36,24 +42,41 @@ async def check(file: Path | None = None, scratch: Scratch | None = None) -> Rep
         rest = Check("everything else", "not looked at", "unknown", "the configuration cannot be read")
         report = Report((failed("configuration", "frontlist.yaml", error), rest), assumptions.settle(None, None, {}))
         return report.without(())
-    return await look(settings, scratch)
+    return await look(settings, scratch, say=say)
 
 
-async def look(settings: Settings, scratch: Scratch | None = None, clock: Clock | None = None) -> Report:
-    """Everything that loaded settings lead to."""
+async def look(
+    settings: Settings,
+    scratch: Scratch | None = None,
+    clock: Clock | None = None,
+    plugins: Plugins | None = None,
+    say: Say = unsaid,
+) -> Report:
+    """Everything that loaded settings lead to; `say` gets a line when a part is done."""
     today = moment((clock or Clock()).now_us()).date()
     mapping, about_mapping = _mapping(settings)
+    say("looking at the database")
     base = await database.look(settings, mapping)
+    waiting = ["Kafka", "Consonance", fourallportal.AREA]
     left = _Consonance(settings, mapping, today)
     right = _Fourallportal(settings, mapping, today, scratch)
+
+    async def said(name: str, part: Coroutine[Any, Any, Found]) -> Found:
+        found = await part
+        waiting.remove(name)
+        say(f"{name} looked at" + (f", waiting for {' and '.join(waiting)}" if waiting else ""))
+        return found
+
+    say(f"the database looked at, waiting for {', '.join(waiting)}")
     async with asyncio.TaskGroup() as group:
-        topics = group.create_task(kafka.look(settings, base.topic_ids))
-        group.create_task(left.look())
-        group.create_task(right.look())
+        topics = group.create_task(said("Kafka", kafka.look(settings, base.topic_ids)))
+        group.create_task(said("Consonance", left.look()))
+        group.create_task(said(fourallportal.AREA, right.look()))
     found = [
         Check("configuration", "frontlist.yaml", "ok", f"tenant {settings.tenant}"),
         *_zones(settings, mapping),
         *about_mapping,
+        *_plugins(plugins, mapping),
         *topics.result(),
         *base.checks,
         *left.checks,
@@ -78,6 +101,20 @@ def _mapping(settings: Settings) -> tuple[FieldMapping | None, list[Check]]:
     ]
     rules = sum(len(module.fields) + len(module.prices) for module in mapping.modules.values())
     return mapping, [Check("mapping", "rules", "ok", f"{rules} cells, {len(mapping.copy)} texts"), *warnings]
+
+
+def _plugins(given: Plugins | None, mapping: FieldMapping | None) -> list[Check]:
+    """Whether each plugin can be loaded, and no two consumers write one field."""
+    area, what = "plugins", "consumers"
+    try:
+        plugins = given or Plugins()
+    except FrontlistError as error:
+        return [failed(area, what, error)]
+    if mapping is None:
+        return [Check(area, what, "unknown", "what they write depends on the mapping")]
+    wrong = ownership.contests(plugins.consumers, mapping)
+    names = ", ".join(sorted(plugins.consumers)) or "none"
+    return [failed(area, what, error) for error in wrong] or [Check(area, what, "ok", f"{names}: no field has two")]
 
 
 def _zones(settings: Settings, mapping: FieldMapping | None) -> list[Check]:

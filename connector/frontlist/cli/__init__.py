@@ -7,6 +7,7 @@ database, wrong call); 3 a system did not answer; 130 interrupted.
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from typing import NoReturn
 
 import typer
@@ -19,21 +20,37 @@ from frontlist.plugins import Plugins
 
 DONE, WRONG, REFUSED, UNREACHABLE, INTERRUPTED = 0, 1, 2, 3, 130
 
-app = typer.Typer(
-    name="frontlist",
-    help="Keeps Consonance and 4ALLPORTAL in step over Kafka.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
-for group in (running, looking, checks, deciding, tenancy, sandboxing, demonstrating):
-    group.add_to(app)
+
+def application(further: Iterable[typer.Typer] = ()) -> typer.Typer:
+    """All commands of ours, and `further` ones of plugins."""
+    made = typer.Typer(
+        name="frontlist",
+        help="Keeps Consonance and 4ALLPORTAL in step over Kafka.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+    made.callback()(_log_to_standard_error)
+    for group in (running, looking, checks, deciding, tenancy, sandboxing, demonstrating):
+        group.add_to(made)
+    for command in further:
+        made.add_typer(command)
+    return made
+
+
+def _log_to_standard_error() -> None:
+    """Whoever calls the application: standard output belongs to the command's answer."""
+    logs.configure("warning")
+
+
+#: Without what plugins bring.
+app = application()
 
 
 def main() -> None:
     """The entry point; every error that a person can meet is one paragraph on stderr."""
-    logs.configure("warning")  # until a command says otherwise: standard output belongs to its answer
+    logs.configure("warning")  # plugins are loaded before the application is called
     try:
         _call()
     except BaseExceptionGroup as group:
@@ -49,9 +66,7 @@ def main() -> None:
 
 
 def _call() -> None:
-    for command in Plugins().commands:
-        app.add_typer(command)
-    app(standalone_mode=True)
+    application(Plugins().commands)(standalone_mode=True)
 
 
 def _first(group: BaseExceptionGroup[FrontlistError]) -> FrontlistError:

@@ -13,7 +13,7 @@ import typer
 
 from frontlist import checking, explaining, logs, runtime, starting
 from frontlist.checking import Check, Report, Scratch, Settled
-from frontlist.cli.terminal import AsJson, Config, err, out, say_error, say_json, table, wait_for
+from frontlist.cli.terminal import AsJson, Config, Progress, out, say_error, say_json, table, wait_for
 from frontlist.errors import ConfigurationError
 from frontlist.settings import FILE, load
 
@@ -40,7 +40,8 @@ def check(config: Config = None, as_json: AsJson = False, probe_writes: ProbeWri
     """Look at all that the installation rests on, without writing; exit 1 if something failed."""
     logs.configure("error")
     scratch = Scratch.of(probe_writes) if probe_writes else None
-    report = wait_for(checking.check(config, scratch))
+    with Progress(as_json) as say:
+        report = wait_for(checking.check(config, scratch, say))
     if as_json:
         say_json(report.as_json())
     else:
@@ -204,6 +205,7 @@ def init(
     write_keys: Annotated[
         bool, typer.Option("--write-keys", help="Write the keys of FRONTLIST_..._KEY into the file.")
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Write a first frontlist.yaml and mapping.yaml, fitted to the tenants where they can be reached.
 
@@ -233,7 +235,11 @@ def init(
         modules=starting.Modules(product_module or None, title_module or None),
         test=test,
     )
-    made = wait_for(starting.start(answers, config, force=force, say=lambda line: err.print(line, markup=False)))
+    with Progress(as_json) as say:
+        made = wait_for(starting.start(answers, config, force=force, say=say))
+    if as_json:
+        say_json(vars(made))
+        return
     out.print(f"wrote {made.configuration} and {made.mapping}", markup=False)
     if made.left_out:
         table(("commented out in the mapping", ""), [_pair(line) for line in made.left_out])

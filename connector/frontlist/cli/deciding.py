@@ -26,7 +26,9 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(mode, name="mode")
 
 
-def mode_set(mode: Mode, flow: Flow = "*", imprint: Imprint = "*", config: Config = None) -> None:
+def mode_set(
+    mode: Mode, flow: Flow = "*", imprint: Imprint = "*", config: Config = None, as_json: AsJson = False
+) -> None:
     """Set a mode for a flow and an imprint. It acts at once, and marks the titles due."""
 
     async def go() -> None:
@@ -36,6 +38,9 @@ def mode_set(mode: Mode, flow: Flow = "*", imprint: Imprint = "*", config: Confi
             await decide(it, "mode", f"{flow}/{imprint}", mode.value)
 
     wait_for(go())
+    if as_json:
+        say_json({"flow": flow, "imprint": imprint, "mode": mode.value})
+        return
     out.print(f"flow {flow}, imprint {imprint}: {mode.value}", markup=False)
 
 
@@ -53,7 +58,7 @@ def mode_list(config: Config = None, as_json: AsJson = False) -> None:
     table(("flow/imprint", "mode"), sorted(found.items()) or [("*/*", "observe (nothing decided yet)")])
 
 
-def mode_accept(proposal: str, config: Config = None) -> None:
+def mode_accept(proposal: str, config: Config = None, as_json: AsJson = False) -> None:
     """Accept one proposal: this resource in exactly the state that was proposed."""
 
     async def go() -> None:
@@ -69,6 +74,9 @@ def mode_accept(proposal: str, config: Config = None) -> None:
             await decide(it, "accepted", proposal, True)
 
     wait_for(go())
+    if as_json:
+        say_json({"accepted": proposal})
+        return
     out.print(f"accepted {proposal}", markup=False)
 
 

@@ -1,4 +1,4 @@
-"""Commands that run or prepare: run, db, topics, rebuild."""
+"""Commands that run or prepare: run, db, topics, rebuild, republish."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from frontlist import logs, runtime
-from frontlist.cli.terminal import AsJson, Config, out, say_json, table, wait_for
+from frontlist.cli.terminal import AsJson, Config, Progress, out, say_json, table, wait_for
 from frontlist.errors import ConfigurationError
 from frontlist.settings import load
 from frontlist.state import schema
@@ -70,48 +70,62 @@ def chosen(only: str, consumers: set[str]) -> tuple[list[str], list[str] | None]
     return parts, picked or None
 
 
-def rebuild(config: Config = None) -> None:
+def rebuild(config: Config = None, as_json: AsJson = False) -> None:
     """Restore an empty database from the topics; creates nothing twice."""
     settings = load(config)
     logs.configure(settings.log.level, settings.log.json_lines, settings.secrets())
 
     async def go() -> dict[str, int]:
         async with runtime.opened(settings) as it:
-            return await runtime.rebuild(it)
+            return await runtime.rebuild(it, say)
 
-    rows = [(name, count) for name, count in wait_for(go()).items() if count]
-    table(("topic", "records"), rows)
+    with Progress(as_json) as say:
+        counts = wait_for(go())
+    if as_json:
+        say_json({"records": counts})
+        return
+    table(("topic", "records"), [(name, count) for name, count in counts.items() if count])
     out.print("Rebuilt. What targets hold is read back as titles are worked.")
 
 
-def republish(config: Config = None) -> None:
+def republish(config: Config = None, as_json: AsJson = False) -> None:
     """After a topic was re-created or cut: publish everything anew."""
     settings = load(config)
     logs.configure(settings.log.level, settings.log.json_lines, settings.secrets())
 
-    async def go() -> dict[str, int]:
+    async def go() -> runtime.Republished:
         async with runtime.opened(settings) as it:
-            return await runtime.republish(it)
+            return await runtime.republish(it, say)
 
-    table(("what", "number"), list(wait_for(go()).items()))
+    with Progress(as_json) as say:
+        done = wait_for(go())
+    if as_json:
+        say_json(vars(done))
+        return
+    rows = [("topics read from their beginning", done.topics), ("links and decisions", done.records)]
+    table(("what", "number"), [*rows, *((f"titles of {system}", n) for system, n in done.titles.items())])
     out.print("Now start `frontlist run`: it reads both systems and publishes every title.")
 
 
-def db_upgrade(config: Config = None) -> None:
+def db_upgrade(config: Config = None, as_json: AsJson = False) -> None:
     """Bring the database to this version's schema; its own step before an upgrade."""
     settings = load(config)
     from frontlist.clock import Clock
 
-    async def go() -> None:
+    async def go() -> str:
         db = Database(settings.database, Clock())
         try:
             await upgradable(db)
             await schema.upgrade(db)
+            return db.name
         finally:
             await db.close()
-        out.print(f"{db.name} has this version's schema.")
 
-    wait_for(go())
+    name = wait_for(go())
+    if as_json:
+        say_json({"database": name, "schema": schema.head()})
+        return
+    out.print(f"{name} has this version's schema.", markup=False)
 
 
 async def upgradable(db: Database) -> None:
@@ -123,7 +137,7 @@ async def upgradable(db: Database) -> None:
             raise
 
 
-def topics_apply(config: Config = None) -> None:
+def topics_apply(config: Config = None, as_json: AsJson = False) -> None:
     """Make the topics that are missing; refuses one with another number of partitions."""
 
     async def go() -> list[str]:
@@ -134,6 +148,9 @@ def topics_apply(config: Config = None) -> None:
             await it.close()
 
     made = wait_for(go())
+    if as_json:
+        say_json({"made": made})
+        return
     out.print("\n".join(f"made {name}" for name in made) or "All topics are there.", markup=False)
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from frontlist.cli.terminal import AsJson, out, say_json
 from frontlist.errors import ConfigurationError
@@ -19,19 +21,44 @@ if TYPE_CHECKING:
     from frontlist_sandbox.up import Name, Up, Wanted
 
 CONSONANCE, FOURALLPORTAL = "127.0.0.1:8801", "127.0.0.1:8802"
+CATALOGUE = "--catalogue"
 #: Rejected records that are named; `--json` names all.
 SHOWN = 40
 Catalogue = Annotated[
     list[Path] | None,
-    typer.Option("--catalogue", help="A file of ONIX 3.0 or 3.1, any number of times (default: the bundled one)."),
+    typer.Option(
+        CATALOGUE, metavar="FILE...", help="Files of ONIX 3.0 or 3.1; may be repeated (default: the bundled catalogue)."
+    ),
 ]
 Only = Annotated[str, typer.Option(help="consonance or fourallportal: just this one.")]
+
+
+class WithFiles(TyperCommand):
+    """A command whose `--catalogue A B C` takes every word up to the next option; the parser knows only one."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, list(_one_each(args)))
+
+
+def _one_each(words: Sequence[str]) -> Iterator[str]:
+    """`--catalogue A B` as `--catalogue A --catalogue B`; what follows `--` is left as it is."""
+    options = list(itertools.takewhile(lambda word: word != "--", words))
+    taking = taken = False
+    for word in options:
+        if word.startswith("-") and word != "-":
+            taking, taken = word.partition("=")[0] == CATALOGUE, "=" in word
+        elif taking and taken:
+            yield CATALOGUE
+        elif taking:
+            taken = True
+        yield word
+    yield from words[len(options) :]
 
 
 def add_to(app: typer.Typer) -> None:
     sandbox = typer.Typer(help="Local Consonance and 4ALLPORTAL.", no_args_is_help=True)
     sandbox.callback()(_group)
-    sandbox.command("up")(up)
+    sandbox.command("up", cls=WithFiles)(up)
     app.add_typer(sandbox, name="sandbox")
 
 

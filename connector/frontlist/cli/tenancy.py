@@ -11,11 +11,12 @@ import typer
 from frontlist import runtime
 from frontlist.adopting import reading as values
 from frontlist.adopting import reports as adoptions
-from frontlist.cli.terminal import AsJson, Config, err, out, say_json, table, wait_for
+from frontlist.cli.terminal import AsJson, Config, Progress, out, say_json, table, wait_for
 from frontlist.contract import TitleKey
 from frontlist.errors import ConfigurationError
 from frontlist.linking import accepting, reports
 from frontlist.linking.reading import Options
+from frontlist.linking.settling import Linked
 from frontlist.settings import load
 
 Name = Annotated[str, typer.Option("--name", help="Call the report this; else it gets a short name.")]
@@ -51,10 +52,6 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(adopt, name="adopt")
 
 
-def _say(line: str) -> None:
-    err.print(line, markup=False)
-
-
 # --- link -----------------------------------------------------------------------------------------------------------
 
 
@@ -74,11 +71,12 @@ def link_report(
 
     async def go() -> tuple[str, list[dict[str, Any]]]:
         async with runtime.opened(load(config)) as it:
-            found = await reports.look(it, options, _say)
+            found = await reports.look(it, options, say)
             kept = await reports.keep(it, "link", reports.body_of(found, options), name)
             return kept, [reports.shown(each) for each in found]
 
-    kept, modules = wait_for(go())
+    with Progress(as_json) as say:
+        kept, modules = wait_for(go())
     if as_json:
         say_json({"report": kept, "modules": modules})
         return
@@ -136,9 +134,10 @@ def link_accept(
 
     async def go() -> accepting.Accepted:
         async with runtime.opened(load(config)) as it:
-            return await accepting.accept(it, report, answers, _say)
+            return await accepting.accept(it, report, answers, say)
 
-    done = wait_for(go())
+    with Progress(as_json) as say:
+        done = wait_for(go())
     if as_json:
         say_json({**vars(done)})
         return
@@ -166,16 +165,21 @@ def _answers(file: Path | None) -> list[str]:
 
 
 def link_undo(
-    place: Annotated[str, typer.Argument(help="The link: module/source, e.g. product/94741.")], config: Config = None
+    place: Annotated[str, typer.Argument(help="The link: module/source, e.g. product/94741.")],
+    config: Config = None,
+    as_json: AsJson = False,
 ) -> None:
     """Take one link back; the record stays as it is."""
 
-    async def go() -> str:
+    async def go() -> Linked:
         async with runtime.opened(load(config)) as it:
-            undone = await accepting.undo(it, place)
-            return f"{undone.kind}/{undone.source_id}"
+            return await accepting.undo(it, place)
 
-    out.print(f"{wait_for(go())} is not linked any more.", markup=False)
+    undone = wait_for(go())
+    if as_json:
+        say_json({"module": undone.kind, "source": undone.source_id, "title": undone.title})
+        return
+    out.print(f"{undone.kind}/{undone.source_id} is not linked any more.", markup=False)
 
 
 # --- adopt ----------------------------------------------------------------------------------------------------------
@@ -190,10 +194,11 @@ def adopt_report(
 
     async def go() -> tuple[str, list[dict[str, Any]]]:
         async with runtime.opened(load(config)) as it:
-            changes = await values.look(it, _say)
+            changes = await values.look(it, say)
             return await adoptions.keep(it, changes, name), adoptions.shown(changes)
 
-    kept, fields = wait_for(go())
+    with Progress(as_json) as say:
+        kept, fields = wait_for(go())
     if as_json:
         say_json({"report": kept, "fields": fields})
         return
@@ -227,9 +232,10 @@ def adopt_accept(
 
     async def go() -> adoptions.Accepted:
         async with runtime.opened(load(config)) as it:
-            return await adoptions.accept(it, report, keys, [TitleKey(each) for each in titles or ()], _say)
+            return await adoptions.accept(it, report, keys, [TitleKey(each) for each in titles or ()], say)
 
-    done = wait_for(go())
+    with Progress(as_json) as say:
+        done = wait_for(go())
     if as_json:
         say_json({**vars(done)})
         return

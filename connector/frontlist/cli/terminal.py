@@ -7,11 +7,13 @@ import json
 import sys
 from collections.abc import Coroutine, Sequence
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from types import TracebackType
+from typing import Annotated, Any, Self, TypeVar
 
 import typer
 from rich.console import Console
 from rich.markup import escape
+from rich.status import Status
 from rich.table import Table
 
 from frontlist.errors import FrontlistError
@@ -41,6 +43,33 @@ def say_error(error: FrontlistError) -> None:
 def say_json(value: Any) -> None:
     json.dump(value, sys.stdout, ensure_ascii=False, indent=2, sort_keys=True, default=str)
     sys.stdout.write("\n")
+
+
+class Progress:
+    """How far a long command is, on standard error: one line that changes for a person, lines on a pipe.
+
+    Nothing beside `--json`: a program that reads the answer may read standard error for errors.
+    """
+
+    def __init__(self, as_json: bool, console: Console = err) -> None:
+        self._console, self._silent = console, as_json
+        self._status: Status | None = None
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal and not self._silent:
+            self._status = self._console.status("")
+            self._status.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._status is not None:
+            self._status.stop()
+
+    def __call__(self, line: str) -> None:
+        if self._status is not None:
+            self._status.update(escape(line))
+        elif not self._silent:
+            self._console.print(line, markup=False, soft_wrap=True)
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str | None = None) -> None:

@@ -31,6 +31,8 @@ from frontlist.embedded.postgres import Postgres
 from frontlist.errors import ConfigurationError
 from frontlist_schemas.topics import PREFIX
 
+#: Programs that watch the demo wait for it.
+ADDRESSES = "addresses.json"
 FILES = (("configuration", "frontlist.yaml"), ("connector's log", "connector.log"))
 
 
@@ -79,9 +81,14 @@ def stage(plan: Plan, screen: Terminal) -> Iterator[Scene]:
         by_hand = {id_: consonance.texts(id_) for id_ in BUNDLED if id_ in up.tenant.works}
         looking = running.enter_context(closing(Looking(settings)))
         events = running.enter_context(Listener(kafka, prefix))
-        _write(plan.folder / "addresses.json", sandboxing.as_plain(up) | {"kafka": kafka, "prefix": prefix})
+        _write(plan.folder / ADDRESSES, sandboxing.as_plain(up) | {"kafka": kafka, "prefix": prefix})
         running.enter_context(connector)
         yield Scene(book, consonance, portal, connector, events, looking, up.tenant, by_hand)
+
+
+def addresses(folder: Path) -> dict[str, Any]:
+    """Where everything of the running demo is."""
+    return dict(json.loads((folder / ADDRESSES).read_text(encoding="utf-8")))
 
 
 @contextmanager
@@ -100,7 +107,7 @@ def alone(folder: Path) -> Iterator[None]:
 def _forget(folder: Path) -> None:
     """What an earlier demo left."""
     installation.Topics(folder).remove()
-    for name in ("addresses.json", "connector.log", "frontlist.yaml", "mapping.yaml"):
+    for name in (ADDRESSES, "connector.log", "frontlist.yaml", "mapping.yaml"):
         (folder / name).unlink(missing_ok=True)
 
 

@@ -9,9 +9,10 @@ from frontlist import runtime
 from frontlist.contract import Resource, TitleKey
 from frontlist.errors import ConfigurationError
 from frontlist.linking import holding, reports
-from frontlist.linking.reading import TARGET, Options, Say
+from frontlist.linking.reading import TARGET, Options
 from frontlist.linking.reports import Looked
 from frontlist.linking.settling import Decided, Linked, settle
+from frontlist.progress import Say
 from frontlist.state import settled
 
 #: Said in place of a record: none of the candidates is it.

@@ -6,7 +6,7 @@ they are read from the tenant (100 records a call).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,7 @@ from frontlist.errors import ConfigurationError, UnreadableError
 from frontlist.linking.facts import product_facts, work_facts
 from frontlist.linking.matching import MARKER, Record, Source
 from frontlist.mapping import Cell, FieldRule, ModuleRule
+from frontlist.progress import Say
 from frontlist.state import captured, dossier, settled
 from frontlist.systems.fourallportal import values
 from frontlist.systems.fourallportal.client import ApiObject
@@ -30,7 +31,6 @@ NAMES = ("title", "work_title")
 BY: Mapping[str, tuple[str, ...]] = {"product": ("title", "imprint"), "title": ("work_title", "authorship", "imprint")}
 BY_FORM = ("in_house_format", "product_form", "product_kind")
 CHUNK = 500
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)

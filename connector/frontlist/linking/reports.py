@@ -11,8 +11,9 @@ from frontlist import runtime
 from frontlist.contract import Json
 from frontlist.errors import ConfigurationError
 from frontlist.linking.matching import REFERENCE, Classified, Record, Source, classify
-from frontlist.linking.reading import Gathered, Options, Say, gather, ready
+from frontlist.linking.reading import Gathered, Options, gather, ready
 from frontlist.linking.settling import Decided, settle
+from frontlist.progress import Say
 from frontlist.state import settled
 from frontlist_schemas.canonical import fingerprint
 

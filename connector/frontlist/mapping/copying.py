@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
@@ -11,6 +12,15 @@ from frontlist.mapping.model import CHANNEL_KIND, TEXT_KINDS, WORK_KINDS, Cell, 
 from frontlist.mapping.section import Section
 
 ALWAYS = "always"
+#: A field of the work that holds what no document of Consonance carries (docs/decisions/0001), so that any kind may be.
+FREE = ("inHouseSubjects",)
+#: How a field is called that is there for the kind. No public schema has one, so its name says what it is for;
+#: everything else of a work is Consonance's own: its titles, stage, identifiers, subjects, audience and dates.
+NAMED_FOR = {
+    "keywords": (re.compile(r"(\w*K|k)eywords?"), "keywords"),
+    "audience_segments": (re.compile(r"(\w*S|s)egments?"), "audienceSegments"),
+    "feature_bullets": (re.compile(r"(\w*B|b)ullets?|(\w*B|b)ulletPoints|(\w*S|s)ellingPoints"), "featureBullets"),
+}
 
 
 @dataclass(frozen=True)
@@ -120,7 +130,22 @@ def _destination(section: Section, kind: str) -> tuple[str | None, str | None]:
         section.problem("variant", f"{kind} is no marketing text", "use `work_field: <field of UpdateWorkInput>`")
     if kind in TEXT_KINDS and work_field is not None:
         section.problem("work_field", f"{kind} is a marketing text", "use `variant`")
+    if kind in WORK_KINDS and work_field is not None:
+        _refuse_others(section, kind, work_field)
     return variant, work_field
+
+
+def _refuse_others(section: Section, kind: str, work_field: str) -> None:
+    """Flow 6 writes of a work what is named for it, and nothing else: what Consonance owns must never come from us."""
+    pattern, example = NAMED_FOR[kind]
+    if work_field in FREE or pattern.fullmatch(work_field):
+        return
+    cure = (
+        f"name a field that is there for them, e.g. `work_field: {example}` or `work_field: {FREE[0]}`, or take it "
+        "out: then they are reported and not sent"
+    )
+    what = f"{kind} may not be written into the work's {work_field}: no field of the work that Consonance owns is ours"
+    section.problem("work_field", what, cure)
 
 
 def _language(section: Section, cells: Sequence[Cell], locales: Mapping[str, str]) -> str | None:

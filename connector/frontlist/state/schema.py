@@ -36,6 +36,11 @@ async def upgrade(db: Database) -> None:
         await db.raise_numbers(connection)
 
 
+def head() -> str:
+    """The schema that this program knows."""
+    return str(ScriptDirectory.from_config(configuration()).get_current_head())
+
+
 async def check(db: Database) -> None:
     """Raises ConfigurationError where the database has another schema than this program knows."""
     try:

@@ -27,9 +27,14 @@ class Rule:
 
 RULES: Mapping[str, Rule] = {
     "declares": Rule(
-        "`name`, `wants` and `flows` say what the consumer is",
+        "`name`, `wants`, `flows` and `writes` say what the consumer is",
         "see `frontlist.Consumer`",
         purity.declares,
+    ),
+    "writes": Rule(
+        "plans name only fields that `writes` names",
+        "add the field to `writes`: two consumers with one field must be able to refuse to start",
+        saying.writes,
     ),
     "covered": Rule(
         "the dossiers make the consumer do something",

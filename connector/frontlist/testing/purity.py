@@ -21,6 +21,8 @@ def declares(trial: Trial) -> Faults:
         yield Fault("its declaration", f"`wants` holds {wrong[0]!r}; aspects are {', '.join(ASPECTS)}")
     if not (isinstance(consumer.flows, frozenset) and consumer.flows and all(type(i) is int for i in consumer.flows)):
         yield Fault("its declaration", f"`flows` is {consumer.flows!r}, not a frozenset of numbers")
+    if isinstance(trial.declared, str):
+        yield Fault("its declaration", trial.declared)
 
 
 def covered(trial: Trial) -> Faults:

@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 
-from frontlist.contract import Absent, Json, Plan
+from frontlist.contract import EVERY_FIELD, Absent, Desired, Ensure, Json, Plan, Writes
 from frontlist.testing.trying import Fault, Faults, Trial, ensures
 from frontlist_schemas import CanonicalError, canonical
 
@@ -23,6 +23,26 @@ def known_targets(trial: Trial) -> Faults:
         for each in plan.desired:
             if each.resource.target not in trial.targets:
                 yield Fault(case.label, f"{each.resource} is in a target other than {', '.join(sorted(trial.targets))}")
+
+
+def writes(trial: Trial) -> Faults:
+    if isinstance(trial.declared, str):
+        return  # `declares` says so
+    for case, plan in trial.plans(trial.every):
+        for each in plan.desired:
+            yield from (Fault(case.label, what) for what in _undeclared(each, trial.declared))
+
+
+def _undeclared(desired: Desired, declared: Writes) -> Iterator[str]:
+    place = (desired.resource.target, desired.resource.kind)
+    named = declared.get(place)
+    if named is None:
+        yield f"it plans {desired.resource}, and `writes` does not name {place}"
+    elif isinstance(desired, Ensure) and EVERY_FIELD not in named:
+        for key in sorted(map(str, desired.fields)):
+            # `field[locale=en_GB]` is a cell of `field`.
+            if key.partition("[")[0] not in named:
+                yield f"it plans {desired.resource} {key}, which `writes` does not name"
 
 
 def clean_fields(trial: Trial) -> Faults:

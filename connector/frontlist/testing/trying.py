@@ -9,7 +9,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 
-from frontlist.contract import Absent, Consumer, Context, Dossier, Ensure, Finding, Json, Plan, Resource, Wait
+from frontlist import ownership
+from frontlist.contract import Absent, Consumer, Context, Dossier, Ensure, Finding, Json, Plan, Resource, Wait, Writes
+from frontlist.errors import ConfigurationError
 from frontlist.testing.cases import Case, gone, slimmed, unknown
 from frontlist.testing.watching import Seen, watched
 
@@ -78,6 +80,14 @@ class Trial:
             found.close()
             return "it is an async function"
         return misshapen(found) or found
+
+    @cached_property
+    def declared(self) -> Writes | str:
+        """What the consumer says that it writes under the mapping of the cases, or why that cannot be read."""
+        try:
+            return ownership.declared(self.consumer, self.whole[0].context.mapping)
+        except ConfigurationError as error:
+            return error.what
 
     def seen(self, case: Case) -> Seen:
         """What a plan reaches for; the first call may load files that a library keeps, the second no more."""

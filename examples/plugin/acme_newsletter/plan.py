@@ -9,6 +9,7 @@ from frontlist import Context, Dossier, Ensure, Finding, Json, Plan, Resource, W
 
 FLOW = 100
 AHEAD = timedelta(weeks=4)
+FIELDS = frozenset({"title", "published_on", "announce"})
 
 
 def plan(dossier: Dossier, context: Context) -> Plan:

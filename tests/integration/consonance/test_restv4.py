@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from frontlist.errors import Pause, Stop
-from frontlist.systems.consonance.restv4 import RestV4, isbn, product
+from frontlist.systems.consonance.restv4 import RestProduct, RestV4, isbn, product
 from integration.consonance.conftest import Consonance
 
 
@@ -22,10 +22,14 @@ async def test_every_product_is_read_over_all_pages(consonance: Consonance, spel
     assert {odd for each in found for odd in each.oddities} == set()
 
 
-async def test_a_product_is_found_by_its_isbn_with_hyphens(consonance: Consonance) -> None:
+async def by_isbn(rest: RestV4, digits: str) -> list[RestProduct]:
+    return [each async for each in rest.products({"isbn_eq": digits})]
+
+
+async def test_products_are_found_by_a_filter(consonance: Consonance) -> None:
     rest = RestV4.connect(consonance.settings)
-    assert {p.work_id for p in await rest.by_isbn("978-0-306-40615-7")} == {1, 2, 3, 4, 5}
-    assert await rest.by_isbn("9780000000000") == ()
+    assert {p.work_id for p in await by_isbn(rest, "9780306406157")} == {1, 2, 3, 4, 5}
+    assert await by_isbn(rest, "9780000000000") == []
     await rest.close()
 
 
@@ -33,7 +37,7 @@ async def test_the_plain_text_401_pauses(consonance: Consonance) -> None:
     consonance.toggles.key_expired = True
     rest = RestV4.connect(consonance.settings)
     with pytest.raises(Pause, match="HTTP Token: Access denied"):
-        await rest.by_isbn("9780306406157")
+        await by_isbn(rest, "9780306406157")
     await rest.close()
 
 
@@ -57,5 +61,5 @@ def test_isbns_lose_their_hyphens_and_the_literal_is_none(stated: str, digits: s
 async def test_an_answer_that_is_no_list_stops_with_what_it_was(consonance: Consonance) -> None:
     rest = RestV4.connect(consonance.settings.model_copy(update={"url": consonance.settings.url + "/sandbox/state?x="}))
     with pytest.raises(Stop, match="no product list"):
-        await rest.by_isbn("9780306406157")
+        await by_isbn(rest, "9780306406157")
     await rest.close()

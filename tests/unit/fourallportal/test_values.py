@@ -10,7 +10,11 @@ from hypothesis import strategies as st
 
 from frontlist.systems.fourallportal import values
 
-kinds = st.sampled_from([*sorted(values.KNOWN), "", "CEOfTomorrow"])
+KNOWN = frozenset().union(
+    *(values.TEXT, values.LISTS, values.WHOLE, values.NUMBERS),
+    *(values.BOOLEANS, values.DATES, values.TIMESTAMPS, values.METRICS),
+)
+kinds = st.sampled_from([*sorted(KNOWN), "", "CEOfTomorrow"])
 scalars = st.none() | st.booleans() | st.integers() | st.text(max_size=20) | st.decimals(allow_nan=False).map(str)
 metrics = st.fixed_dictionaries({"value": scalars, "unit": st.sampled_from(["kg", "g", ""])})
 anything = scalars | st.lists(scalars, max_size=4) | metrics

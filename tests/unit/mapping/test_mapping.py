@@ -161,6 +161,54 @@ def test_what_contradicts_refuses_and_names_its_line(old: str, new: str, line: i
     assert any(each.startswith(f"m.yaml:{line}:") and said in each for each in message.splitlines()), message
 
 
+def to_work(kind: str, field: str) -> str:
+    return changed(
+        """    - kind: short_description
+      field: blurb
+      dimensions: {locale: "*"}
+      variant: SHORT_DESCRIPTION
+""",
+        f"""    - kind: {kind}
+      field: blurb
+      dimensions: {{locale: en_GB}}
+      work_field: {field}
+""",
+    )
+
+
+#: What UpdateWorkInput takes of a work and Consonance owns (its documentation), and what a tenant may add.
+OWNED = [
+    *("id", "title", "subtitle", "acronym", "alternativeTitles", "projectStageId", "workTypeId", "seasonId", "isbn"),
+    *("marketingTierId", "themas", "bisacs", "bics", "nurs", "onixEditionTypeCodes", "products", "clientMutationId"),
+    *("identifyingDoi", "publicationDate", "prices", "audience", "audienceDescription", "imprintId", "keywordsCount"),
+]
+
+
+@pytest.mark.parametrize("kind", ["keywords", "audience_segments", "feature_bullets"])
+@pytest.mark.parametrize("field", OWNED)
+def test_a_field_that_consonance_owns_is_refused_with_its_line_and_cure(kind: str, field: str) -> None:
+    message = refused(to_work(kind, field))
+    assert message.startswith(f"m.yaml:22: {kind} may not be written into the work's {field}: ")
+    assert "Cure: name a field that is there for them" in message
+
+
+@pytest.mark.parametrize(
+    ("kind", "field"),
+    [
+        ("keywords", "keywords"),
+        ("keywords", "seoKeywords"),
+        ("keywords", "inHouseSubjects"),
+        ("audience_segments", "audienceSegments"),
+        ("audience_segments", "marketingSegments"),
+        ("feature_bullets", "featureBullets"),
+        ("feature_bullets", "sellingPoints"),
+        ("feature_bullets", "inHouseSubjects"),
+    ],
+)
+def test_a_field_that_is_there_for_the_kind_may_be_written(kind: str, field: str) -> None:
+    assert {rule.work_field for rule in load(to_work(kind, field)).copy} == {field}
+
+
 @given(st.text(max_size=60) | st.recursive(st.none() | st.integers() | st.text(max_size=5), st.lists).map(repr))
 def test_rubbish_is_refused_and_nothing_else_is_raised(text: str) -> None:
     with pytest.raises(MappingError):

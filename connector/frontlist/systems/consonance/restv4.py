@@ -87,10 +87,6 @@ class RestV4:
             pages = total if isinstance(total, int) else None
             page += 1
 
-    async def by_isbn(self, isbn: str) -> tuple[RestProduct, ...]:
-        digits = isbn.replace("-", "").replace(" ", "")
-        return tuple([found async for found in self.products({"isbn_eq": digits})])
-
     async def _page(self, params: Mapping[str, str]) -> Mapping[str, Json]:
         response = await self.api.call("GET", PATH, params=params)
         try:

@@ -26,7 +26,6 @@ BOOLEANS = frozenset({"CEBoolean", "MAMBoolean"})
 DATES = frozenset({"CEDate", "MAMDate"})
 TIMESTAMPS = frozenset({"CETimestamp"})
 METRICS = frozenset({"CEMetric"})
-KNOWN = TEXT | LISTS | WHOLE | NUMBERS | BOOLEANS | DATES | TIMESTAMPS | METRICS
 
 
 def normal(value: Json, kind: str, unit: str | None = None) -> Json:
