@@ -4,8 +4,12 @@
 counts microseconds since 1970, `FieldKey` is "title" or "title[channel=web,locale=en_GB]"; `Json` is what fields, notes
 and bodies hold: str, int, bool, None, lists and string-keyed mappings of these, never a float. `State` is what a
 document says of itself, `Desired` an `Ensure` or `Absent`, `StepOutcome` a `Done` or `Refused`. `hookimpl` marks the
-functions that register what a plugin brings, `errors` holds what a target may raise.
+functions that register what a plugin brings, `errors` holds what a target may raise. `Api` calls a system over HTTP
+and raises them; `System` is what a plugin brings for a further system, `Source` and what stands beside it how one is
+read.
 """
+
+from typing import TYPE_CHECKING, Any
 
 from frontlist import errors
 from frontlist.clock import chosen_id
@@ -38,12 +42,18 @@ from frontlist.contract import (
     Wait,
 )
 from frontlist.plugins import hookimpl
+from frontlist.source import Feed, Page, Raw, RawKey, Source, Statement
+from frontlist.system import Opened, System
 from frontlist.systems.fourallportal.cells import field_key
+
+if TYPE_CHECKING:
+    from frontlist.http import Api
 
 __all__ = [
     "ASPECTS",
     "Absent",
     "Actual",
+    "Api",
     "Capabilities",
     "Consumer",
     "Context",
@@ -53,17 +63,25 @@ __all__ = [
     "Done",
     "Dossier",
     "Ensure",
+    "Feed",
     "FieldKey",
     "Finding",
     "Json",
     "Mode",
+    "Opened",
+    "Page",
     "Plan",
+    "Raw",
+    "RawKey",
     "Refused",
     "Resource",
     "Revision",
+    "Source",
     "State",
+    "Statement",
     "Step",
     "StepOutcome",
+    "System",
     "Target",
     "TitleKey",
     "Wait",
@@ -72,3 +90,12 @@ __all__ = [
     "field_key",
     "hookimpl",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """`Api` is loaded by the first who asks: a consumer needs no HTTP client."""
+    if name == "Api":
+        from frontlist.http import Api
+
+        return Api
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

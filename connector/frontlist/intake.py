@@ -73,13 +73,15 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
         clock: Clock,
         woken: asyncio.Event | None = None,
         settings: IntakeSettings | None = None,
+        further: Sequence[tuple[str, str]] = (),
         step: Step = no_step,
     ) -> None:
-        """`woken` is set when work became due."""
+        """`woken` is set when work became due. `further`: (system, aspect) of documents of plugins' systems."""
         self.db, self.kafka, self.clock, self.step = db, kafka, clock, step
         self.settings = settings or IntakeSettings()
         self.woken = woken or asyncio.Event()
-        self.topics = topics.compacted(kafka.prefix)
+        self.topics = topics.compacted(kafka.prefix, further)
+        self._systems = dict.fromkeys((*topics.SYSTEMS, *(system for system, _ in further)))
         self._topic_ids: dict[str, str] = {}
         self._busy = asyncio.Lock()
         self._ending = False
@@ -268,7 +270,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
         out = [work.Due(name, title, now, work.Priority.FORMATS, "link") for title in linked for name in consumers]
         for each in effective:
             if each.kind == "forget":
-                for system in topics.SYSTEMS:
+                for system in self._systems:
                     await captured.mark(self.db, c, system, await captured.titles(c, system))
             elif each.kind == "adopted":
                 title = TitleKey(each.key)
