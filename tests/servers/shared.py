@@ -14,6 +14,7 @@ from frontlist.embedded import Progress, bootstrap_servers, database_url
 from servers import docker
 
 CHOICE = "FRONTLIST_TEST_SERVERS"
+DATABASE = "FRONTLIST_DATABASE"
 
 
 class Servers:
@@ -21,6 +22,9 @@ class Servers:
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
+        # The settings of the product read the same variable, which would win over a test's own database.
+        self._database = _postgresql_only(os.environ)
+        os.environ.pop(DATABASE, None)
         self._running = ExitStack()
         self._addresses: dict[str, str] = {}
         self._starting = {"kafka": threading.Lock(), "postgres": threading.Lock()}
@@ -46,7 +50,7 @@ class Servers:
             return self._running.enter_context(docker.kafka() if name == "kafka" else docker.postgres())
         if name == "kafka":
             return self._running.enter_context(bootstrap_servers(self._progress))
-        return self._running.enter_context(database_url(environment=_postgresql_only(os.environ)))
+        return self._running.enter_context(database_url(environment=self._database))
 
     def listen(self) -> tuple[str, str]:
         """Answers other processes from now on, at the address and with the key returned."""
@@ -89,8 +93,8 @@ def asking(address: str, key: str) -> Callable[[str], str]:
 
 def _postgresql_only(environment: os._Environ[str]) -> dict[str, str]:
     """A SQLite file in FRONTLIST_DATABASE is no server on which tests could make databases."""
-    named = environment.get("FRONTLIST_DATABASE", "")
+    named = environment.get(DATABASE, "")
     if not named.startswith("postgresql"):
         return {}
     scheme, _, rest = named.partition("://")
-    return {"FRONTLIST_DATABASE": f"{scheme.split('+')[0]}://{rest}"}
+    return {DATABASE: f"{scheme.split('+')[0]}://{rest}"}
