@@ -245,28 +245,24 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
                     documents.append(_document(record, refused))
             except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
                 await self._report(c, record, error)
-        dues = await self._dues(c, await dossier.store(self.db, c, documents))
-        dues += await self._settle(c, links, decisions)
+        newer = await dossier.store(self.db, c, documents)
+        consumers, now = await installation.registered(c), await self.db.now(c)
+        dues = _dues(newer, consumers, now)
+        if links or decisions:
+            dues += await self._settle(c, links, decisions, consumers, now)
         await work.mark(self.db, c, dues)
         await dossier.save_offsets(self.db, c, _ends(records), self._topic_ids)
 
-    async def _dues(self, c: AsyncConnection, changed: Sequence[dossier.Newer]) -> list[work.Due]:
-        consumers = await installation.registered(c)
-        now = await self.db.now(c)
-        return [
-            work.Due(name, each.title, now, _priority(each), str(each.key))
-            for each in changed
-            for name, wants in consumers.items()
-            if each.key in wants
-        ]
-
     async def _settle(
-        self, c: AsyncConnection, links: Sequence[settled.Link], decisions: Sequence[settled.Decision]
+        self,
+        c: AsyncConnection,
+        links: Sequence[settled.Link],
+        decisions: Sequence[settled.Decision],
+        consumers: Mapping[str, frozenset[DocumentKey]],
+        now: int,
     ) -> list[work.Due]:
         linked = await settled.save_links(self.db, c, links)
         effective = await settled.save_decisions(self.db, c, decisions)
-        consumers = await installation.registered(c)
-        now = await self.db.now(c)
         out = [work.Due(name, title, now, work.Priority.FORMATS, "link") for title in linked for name in consumers]
         for each in effective:
             if each.kind == "forget":
@@ -317,6 +313,16 @@ def recreated(name: str) -> ConfigurationError:
         where="Kafka",
         cure="frontlist republish, which publishes every document anew",
     )
+
+
+def _dues(newer: Sequence[dossier.Newer], consumers: Mapping[str, frozenset[DocumentKey]], now: int) -> list[work.Due]:
+    """Each consumer that wants a document has its title to do."""
+    return [
+        work.Due(name, each.title, now, _priority(each), str(each.key))
+        for each in newer
+        for name, wants in consumers.items()
+        if each.key in wants
+    ]
 
 
 def _priority(each: dossier.Newer) -> work.Priority:

@@ -28,6 +28,8 @@ number_table = sa.Table("number", metadata, sa.Column("value", sa.BigInteger, nu
 PASSING = frozenset({"08", "25", "40", "53", "57"})
 #: Rows a statement, below the parameter limits of both databases.
 CHUNK = 500
+#: Rows a statement that takes a column's values as one array.
+ARRAYS = 5000
 
 
 class Database:
@@ -120,8 +122,9 @@ class Database:
         keys = [column.name for column in table.primary_key]
         ordered = sorted(rows, key=lambda row: tuple(row[key] for key in keys))
         out: list[Any] = []
-        for start in range(0, len(ordered), CHUNK):
-            statement = self.insert(table).values(ordered[start : start + CHUNK])
+        chunk = CHUNK if self.sqlite else ARRAYS
+        for start in range(0, len(ordered), chunk):
+            statement = self._inserted(table, ordered[start : start + chunk])
             new = {name: statement.excluded[name] for name in ordered[0] if name not in keys and name not in set(keep)}
             new |= also(table.c, statement.excluded) if also is not None else {}
             condition = where(table.c, statement.excluded) if where is not None else None
@@ -134,6 +137,24 @@ class Database:
             if returning:
                 out.extend(result.all())
         return out
+
+    def _inserted(self, table: sa.Table, rows: Sequence[dict[str, Any]]) -> Any:
+        """INSERT of these rows. PostgreSQL gets an array a column: a parameter a value costs ten times the CPU here."""
+        if self.sqlite:
+            return self.insert(table).values(list(rows))
+        columns = [table.c[name] for name in rows[0]]
+        arrays = [
+            sa.bindparam(None, [row[column.name] for row in rows], postgresql.ARRAY(column.type)) for column in columns
+        ]
+        names = [sa.column(each.name, each.type) for each in columns]
+        given = sa.func.unnest(*arrays).table_valued(*names, name="given").render_derived()
+        return self.insert(table).from_select([each.name for each in columns], sa.select(*given.c))
+
+    def among(self, column: sa.Column[Any], values: Iterable[Any]) -> Any:
+        """`column` is one of these; PostgreSQL gets them as one array."""
+        if self.sqlite:
+            return column.in_(list(values))
+        return column == sa.any_(sa.bindparam(None, list(values), postgresql.ARRAY(column.type)))
 
     async def close(self) -> None:
         await self.engine.dispose()

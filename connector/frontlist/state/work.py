@@ -98,33 +98,27 @@ async def mark(db: Database, connection: AsyncConnection, dues: Iterable[Due]) -
         by_key[due.consumer, due.title] = replace(first, priority=min(due.priority, other.priority))
     numbers = await db.draw(connection, len(by_key))
     ordered = sorted(by_key.values(), key=lambda due: (due.consumer, due.title))
+    rows = [
+        {
+            "consumer": due.consumer,
+            "title": due.title,
+            "due_at": due.at,
+            "priority": due.priority,
+            "reason": due.reason,
+            "number": number,
+        }
+        for due, number in zip(ordered, numbers, strict=True)
+    ]
     least = sa.func.min if db.sqlite else sa.func.least
-    for start in range(0, len(ordered), 500):
-        part = ordered[start : start + 500]
-        statement = db.insert(work_table).values(
-            [
-                {
-                    "consumer": due.consumer,
-                    "title": due.title,
-                    "due_at": due.at,
-                    "priority": due.priority,
-                    "reason": due.reason,
-                    "number": numbers[start + i],
-                }
-                for i, due in enumerate(part)
-            ]
-        )
-        old, new = work_table.c, statement.excluded
-        statement = statement.on_conflict_do_update(
-            index_elements=["consumer", "title"],
-            set_={
-                "due_at": sa.case((old.due_at.is_(None), new.due_at), else_=least(old.due_at, new.due_at)),
-                "priority": sa.case((old.due_at.is_(None), new.priority), else_=least(old.priority, new.priority)),
-                "reason": new.reason,
-                "number": new.number,
-            },
-        )
-        await connection.execute(statement)
+    await db.upsert(
+        connection,
+        work_table,
+        rows,
+        also=lambda old, new: {
+            "due_at": sa.case((old.due_at.is_(None), new.due_at), else_=least(old.due_at, new.due_at)),
+            "priority": sa.case((old.due_at.is_(None), new.priority), else_=least(old.priority, new.priority)),
+        },
+    )
 
 
 async def claim(
