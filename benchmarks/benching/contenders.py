@@ -123,7 +123,7 @@ class Parallel:
 
 
 class Redpanda:
-    """Redpanda Connect v4.85.0, ordered (one request in flight a partition), one POST a record."""
+    """Redpanda Connect v4.85.0, ordered as its input `redpanda` is, one POST a record."""
 
     name = "Redpanda Connect"
 
@@ -137,7 +137,7 @@ class Redpanda:
             "http": {"enabled": False},
             "logger": {"level": "WARN"},
             "input": {
-                "kafka_franz": {
+                "redpanda": {
                     "seed_brokers": [place.kafka],
                     "topics": [_topic(prefix)],
                     "consumer_group": group,

@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from benching import loads
-from benching.contenders import Contender, Frontlist, Parallel, Place, Redpanda, alive, prefixed, total
+from benching.contenders import IN_FLIGHT, Contender, Frontlist, Parallel, Place, Redpanda, alive, prefixed, total
 from benching.processes import Program, Usage
 from benching.report import Figure, say
 from benching.target import Counted, CountingServer
@@ -68,7 +68,8 @@ def _run(bench: Bench, contender: Contender, expected: Mapping[str, int]) -> Run
     finally:
         usage = program.stop()
     seconds = (found.right_at if complete else time.time()) - program.started_at
-    rate = found.titles / found.seconds if found.seconds > 0 else 0.0
+    # Some large arrays are no rate.
+    rate = found.titles / found.seconds if found.requests > IN_FLIGHT and found.seconds > 0 else 0.0
     return _said(Run(contender.name, complete, round(seconds, 2), round(rate, 1), found, usage, program.started_at))
 
 

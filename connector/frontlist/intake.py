@@ -46,6 +46,8 @@ PRIORITIES = {
 
 #: A consumer that does not leave by itself is left behind after so many seconds.
 GRACE = 10.0
+#: Fetched of a partition ahead of its turn: eight times as much would be held for nothing. Larger records come whole.
+PARTITION_BYTES = 1024 * 1024
 #: Above this the databases cannot hold a number.
 LARGEST = 2**63
 #: Kinds of decisions that change no plan.
@@ -125,7 +127,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
             heartbeat_interval_ms=round(self.settings.session * 250),
             max_records=self.settings.batch,
             batch_timeout_ms=self.settings.batch_wait_ms,
-            max_partition_fetch_bytes=MAX_BYTES,
+            max_partition_fetch_bytes=PARTITION_BYTES,
             fetch_max_bytes=MAX_BYTES,
         )
         self._subscriber(self._handle)
