@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format types generate lock build clean
+.PHONY: help setup demo bench test lint format types generate lock build clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -19,6 +19,9 @@ setup: .venv/.ready ## set up .venv and nothing else
 
 demo: .venv/.ready ## the whole product on real Kafka, until Ctrl-C (ONCE=1: until all has converged)
 	@$(BIN)/frontlist demo $(if $(ONCE),--once)
+
+bench: .venv/.ready ## the figures of delivery, beside its peers (ONLY=distinct,intake; ARGS=--quick); needs Go, Java, Maven
+	$(BIN)/python benchmarks/bench.py $(if $(ONLY),--only $(ONLY)) $(ARGS)
 
 test: .venv/.ready lint types ## everything there is: lint, types, and all tests on real Kafka and PostgreSQL
 	$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)

@@ -16,6 +16,7 @@ from frontlist import runtime
 from frontlist.cli.deciding import decide
 from frontlist.clock import Clock
 from frontlist.mapping import default_text
+from frontlist.plugins import Plugins
 from frontlist.settings import Settings
 from frontlist.state import findings, schema, work
 from frontlist.state.database import Database
@@ -139,12 +140,14 @@ def configuration(
 
 
 @asynccontextmanager
-async def prepared(found: Settings, *, mode: str | None = "apply", clock: Clock | None = None) -> AsyncIterator[None]:
+async def prepared(
+    found: Settings, plugins: Plugins | None = None, *, mode: str | None = "apply", clock: Clock | None = None
+) -> AsyncIterator[None]:
     """Database and topics are there, and what the mode is."""
     db = Database(found.database, clock or Clock())
     await schema.upgrade(db)
     await db.close()
-    it = runtime.Installation(found, clock=clock)
+    it = runtime.Installation(found, plugins, clock=clock)
     try:
         await it.topics.apply()
         if mode:
@@ -156,11 +159,16 @@ async def prepared(found: Settings, *, mode: str | None = "apply", clock: Clock 
 
 @asynccontextmanager
 async def running(
-    found: Settings, *, clock: Clock | None = None, step: Step = no_step, parts: Sequence[str] = runtime.PARTS
+    found: Settings,
+    plugins: Plugins | None = None,
+    *,
+    clock: Clock | None = None,
+    step: Step = no_step,
+    parts: Sequence[str] = runtime.PARTS,
 ) -> AsyncIterator[runtime.Installation]:
     """A running installation; what it raises is raised here."""
     stopping, ready = asyncio.Event(), asyncio.Event()
-    async with runtime.opened(found, clock=clock, step=step) as it:
+    async with runtime.opened(found, plugins, clock=clock, step=step) as it:
         task = asyncio.create_task(runtime.run(it, stopping, parts=parts, ready=ready))
         started = asyncio.create_task(ready.wait())
         await asyncio.wait({task, started}, return_when=asyncio.FIRST_COMPLETED, timeout=60)

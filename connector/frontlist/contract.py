@@ -254,6 +254,10 @@ class Target(Protocol):
 
     `once`: the names of steps whose result is an id that the server chooses. One of these that went out without an
     answer is not repeated before a second look (15 minutes later) has found nothing.
+
+    A target may also say `readable = False` (a webhook): `read` is never called then, what was applied counts as what
+    is there, and what is in doubt is written again; so it must take the same write twice. And `divisible = True`: the
+    fields of a resource may be written one after the other, so that a refusal that names none is narrowed down.
     """
 
     name: str

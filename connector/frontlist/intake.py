@@ -46,6 +46,8 @@ PRIORITIES = {
 
 #: A consumer that does not leave by itself is left behind after so many seconds.
 GRACE = 10.0
+#: Fetched of a partition ahead of its turn: eight times as much would be held for nothing. Larger records come whole.
+PARTITION_BYTES = 1024 * 1024
 #: Above this the databases cannot hold a number.
 LARGEST = 2**63
 #: Kinds of decisions that change no plan.
@@ -73,13 +75,15 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
         clock: Clock,
         woken: asyncio.Event | None = None,
         settings: IntakeSettings | None = None,
+        further: Sequence[tuple[str, str]] = (),
         step: Step = no_step,
     ) -> None:
-        """`woken` is set when work became due."""
+        """`woken` is set when work became due. `further`: (system, aspect) of documents of plugins' systems."""
         self.db, self.kafka, self.clock, self.step = db, kafka, clock, step
         self.settings = settings or IntakeSettings()
         self.woken = woken or asyncio.Event()
-        self.topics = topics.compacted(kafka.prefix)
+        self.topics = topics.compacted(kafka.prefix, further)
+        self._systems = dict.fromkeys((*topics.SYSTEMS, *(system for system, _ in further)))
         self._topic_ids: dict[str, str] = {}
         self._busy = asyncio.Lock()
         self._ending = False
@@ -125,7 +129,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
             heartbeat_interval_ms=round(self.settings.session * 250),
             max_records=self.settings.batch,
             batch_timeout_ms=self.settings.batch_wait_ms,
-            max_partition_fetch_bytes=MAX_BYTES,
+            max_partition_fetch_bytes=PARTITION_BYTES,
             fetch_max_bytes=MAX_BYTES,
         )
         self._subscriber(self._handle)
@@ -259,32 +263,28 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
                     documents.append(_document(record, refused))
             except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
                 await self._report(c, record, error)
-        dues = await self._dues(c, await dossier.store(self.db, c, documents))
-        dues += await self._settle(c, links, decisions)
+        newer = await dossier.store(self.db, c, documents)
+        consumers, now = await installation.registered(c), await self.db.now(c)
+        dues = _dues(newer, consumers, now)
+        if links or decisions:
+            dues += await self._settle(c, links, decisions, consumers, now)
         await work.mark(self.db, c, dues)
         await dossier.save_offsets(self.db, c, _ends(records), self._topic_ids)
 
-    async def _dues(self, c: AsyncConnection, changed: Sequence[dossier.Newer]) -> list[work.Due]:
-        consumers = await installation.registered(c)
-        now = await self.db.now(c)
-        return [
-            work.Due(name, each.title, now, _priority(each), str(each.key))
-            for each in changed
-            for name, wants in consumers.items()
-            if each.key in wants
-        ]
-
     async def _settle(
-        self, c: AsyncConnection, links: Sequence[settled.Link], decisions: Sequence[settled.Decision]
+        self,
+        c: AsyncConnection,
+        links: Sequence[settled.Link],
+        decisions: Sequence[settled.Decision],
+        consumers: Mapping[str, frozenset[DocumentKey]],
+        now: int,
     ) -> list[work.Due]:
         linked = await settled.save_links(self.db, c, links)
         effective = await settled.save_decisions(self.db, c, decisions)
-        consumers = await installation.registered(c)
-        now = await self.db.now(c)
         out = [work.Due(name, title, now, work.Priority.FORMATS, "link") for title in linked for name in consumers]
         for each in effective:
             if each.kind == "forget":
-                for system in topics.SYSTEMS:
+                for system in self._systems:
                     await captured.mark(self.db, c, system, await captured.titles(c, system))
             elif each.kind == "adopted":
                 title = TitleKey(each.key)
@@ -331,6 +331,16 @@ def recreated(name: str) -> ConfigurationError:
         where="Kafka",
         cure="frontlist republish, which publishes every document anew",
     )
+
+
+def _dues(newer: Sequence[dossier.Newer], consumers: Mapping[str, frozenset[DocumentKey]], now: int) -> list[work.Due]:
+    """Each consumer that wants a document has its title to do."""
+    return [
+        work.Due(name, each.title, now, _priority(each), str(each.key))
+        for each in newer
+        for name, wants in consumers.items()
+        if each.key in wants
+    ]
 
 
 def _priority(each: dossier.Newer) -> work.Priority:

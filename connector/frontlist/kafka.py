@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -85,9 +85,10 @@ class TopicState:
 class Topics:
     """The topics of one installation: made by `frontlist topics apply`, only looked at by everything else."""
 
-    def __init__(self, settings: KafkaSettings) -> None:
+    def __init__(self, settings: KafkaSettings, further: Iterable[tuple[str, str]] = ()) -> None:
+        """`further`: (system, aspect) of documents that plugins' systems make."""
         self.settings = settings
-        self.names = (*topics.compacted(settings.prefix), topics.journal(settings.prefix))
+        self.names = (*topics.compacted(settings.prefix, further), topics.journal(settings.prefix))
         self._admin = AdminClient(settings.confluent() | {"log_level": 0})
 
     async def states(self) -> dict[str, TopicState]:

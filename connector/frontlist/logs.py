@@ -21,6 +21,10 @@ _NAMES = re.compile(r"(?i)(^|_)(key|password|passwd|token|authorization|secret)$
 SHORTEST = 6
 
 
+def names_a_secret(name: str) -> bool:
+    return _NAMES.search(name) is not None
+
+
 class Veil:
     """A processor: nothing that is, or looks like, a key leaves in a log line."""
 
@@ -35,7 +39,7 @@ class Veil:
 
     def over(self, name: str, value: Any) -> Any:
         """The value without secrets, at any depth."""
-        if _NAMES.search(name) and value is not None:
+        if names_a_secret(name) and value is not None:
             return "***"
         if isinstance(value, Mapping):
             return {key: self.over(str(key), each) for key, each in value.items()}

@@ -1,19 +1,21 @@
-"""Plugins register consumers and commands; events are never dispatched through them.
+"""Plugins register consumers, systems and commands; events are never dispatched through them.
 
 A plugin is a module or object in the entry-point group `frontlist` with one or more of the hooks below.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Any
 
 import pluggy
 
+from frontlist import system
 from frontlist.contract import ASPECTS, Consumer
 from frontlist.errors import ConfigurationError
+from frontlist.system import System
 
 GROUP = "frontlist"
 hookspec = pluggy.HookspecMarker(GROUP)
@@ -28,6 +30,10 @@ class Hooks:
         """The consumers that this plugin brings; names are unique over all plugins."""
 
     @hookspec
+    def frontlist_systems(self) -> Sequence[System]:  # type: ignore[empty-body]  # a hook has no body
+        """The systems that this plugin brings beside our two; each is opened where `systems.<name>` configures it."""
+
+    @hookspec
     def frontlist_commands(self) -> Sequence[Any]:  # type: ignore[empty-body]  # a hook has no body
         """Typer applications that become sub-commands, named by their `info.name`."""
 
@@ -40,6 +46,7 @@ class Installed:
     distribution: str
     version: str
     consumers: tuple[str, ...]
+    systems: tuple[str, ...]
 
 
 class Plugins:
@@ -50,7 +57,8 @@ class Plugins:
         self._manager.add_hookspecs(Hooks)
         for name, plugin in self._loaded() if given is None else given.items():
             self._register(name, plugin)
-        self.consumers = self._consumers()
+        self.consumers: dict[str, Consumer] = self._named("frontlist_consumers", "consumer", _check)
+        self.systems: dict[str, System] = self._named("frontlist_systems", "system", system.check)
 
     def _loaded(self) -> Iterator[tuple[str, Any]]:
         for point in sorted(entry_points(group=GROUP), key=lambda each: each.name):
@@ -89,18 +97,19 @@ class Plugins:
                 ) from error
             yield from ((name, each) for each in brought)
 
-    def _consumers(self) -> dict[str, Consumer]:
-        out: dict[str, Consumer] = {}
+    def _named(self, hook: str, what: str, check: Callable[[Any, str], None]) -> dict[str, Any]:
+        """What a hook brings, by name; refuses two of one name."""
+        out: dict[str, Any] = {}
         by: dict[str, str] = {}
-        for plugin, consumer in self._brought("frontlist_consumers"):
-            _check(consumer, plugin)
-            if consumer.name in out:
+        for plugin, each in self._brought(hook):
+            check(each, plugin)
+            if each.name in out:
                 raise ConfigurationError(
-                    f"plugins {by[consumer.name]} and {plugin} both bring a consumer named {consumer.name!r}",
+                    f"plugins {by[each.name]} and {plugin} both bring a {what} named {each.name!r}",
                     where="plugins",
                     cure="uninstall one of them",
                 )
-            out[consumer.name], by[consumer.name] = consumer, plugin
+            out[each.name], by[each.name] = each, plugin
         return out
 
     @property
@@ -112,10 +121,14 @@ class Plugins:
         out = []
         for name, plugin in self._manager.list_name_plugin():
             dist = points[name].dist if name in points else None
-            brought = getattr(plugin, "frontlist_consumers", None)
-            names = tuple(consumer.name for consumer in brought()) if brought else ()
-            out.append(Installed(name, dist.name if dist else "-", dist.version if dist else "-", names))
+            consumers, systems = (_names(plugin, f"frontlist_{what}") for what in ("consumers", "systems"))
+            out.append(Installed(name, dist.name if dist else "-", dist.version if dist else "-", consumers, systems))
         return out
+
+
+def _names(plugin: Any, hook: str) -> tuple[str, ...]:
+    brought = getattr(plugin, hook, None)
+    return tuple(each.name for each in brought() or ()) if brought else ()
 
 
 def _check(consumer: Any, plugin: str) -> None:

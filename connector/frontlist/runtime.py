@@ -25,6 +25,7 @@ from frontlist.gentleness import Backfill
 from frontlist.intake import Intake, all_due, recreated
 from frontlist.kafka import Topics, TopicState
 from frontlist.mapping import FieldMapping
+from frontlist.opening import open_all
 from frontlist.outbox import Outbox
 from frontlist.plugins import Plugins
 from frontlist.progress import Say, unsaid
@@ -68,33 +69,45 @@ class Installation:
             topics.decisions(prefix),
             topics.journal(prefix),
         )
-        self.topics = Topics(settings.kafka)
         self.consonance = ConsonanceClient.connect(settings.consonance)
         self._dam = settings.fourallportal.api()
         self.fourallportal = FourallportalClient(self._dam)
         self.uses = field_mapping.module_uses(self.mapping)
+        self._opened = open_all(self.plugins.systems, settings.systems, settings.tenant)
         self.sources: Mapping[str, Source] = {
             "consonance": ConsonanceSource(self.consonance, settings.consonance),
             "fourallportal": FourallportalSource(
                 self.fourallportal, self.uses, settings.tenant, settings.fourallportal
             ),
+            **{name: each.source for name, each in self._opened.items() if each.source},
         }
         self.targets: Mapping[str, Target] = {
             "consonance": ConsonanceTarget(self.consonance),
             "fourallportal": FourallportalTarget(self.fourallportal, self.uses, settings.fourallportal),
+            **{name: each.target for name, each in self._opened.items() if each.target},
         }
-        self.budgets = {"consonance": self.consonance.api.budget, "fourallportal": self._dam.budget}
+        apis = {name: each.api for name, each in self._opened.items() if each.api}
+        apis |= {"consonance": self.consonance.api, "fourallportal": self._dam}
+        self.budgets = {name: api.budget for name, api in apis.items()}
         for name, budget in self.budgets.items():
             budget.share(self.db, name)
+        #: (system, aspect) of what plugins' systems state, beside our ten.
+        self.further = [
+            (name, aspect) for name in self._opened if name in self.sources for aspect in self.sources[name].aspects
+        ]
+        self.topics = Topics(settings.kafka, self.further)
         self.known: dict[str, Capabilities] = {}
 
     async def close(self) -> None:
         await self.consonance.api.close()
         await self._dam.close()
+        for each in self._opened.values():
+            if each.close is not None:
+                await each.close()
         await self.db.close()
 
     async def introspect(self) -> list[str]:
-        """What both tenants can do now; answers those that are known for the first time. One that fails is logged."""
+        """What the systems can do now; answers those that are known for the first time. One that fails is logged."""
         new = []
         for name, target in self.targets.items():
             try:
@@ -244,7 +257,13 @@ async def run(
                     group.create_task(_capture(it, source).run(stopping))
             if "intake" in parts:
                 intake = Intake(
-                    it.db, it.settings.kafka, clock=it.clock, woken=woken, settings=it.settings.intake, step=it.step
+                    it.db,
+                    it.settings.kafka,
+                    clock=it.clock,
+                    woken=woken,
+                    settings=it.settings.intake,
+                    further=it.further,
+                    step=it.step,
                 )
                 intake.know(there)
                 group.create_task(intake.run(stopping))
@@ -307,10 +326,10 @@ async def rebuild(it: Installation, say: Say = unsaid) -> dict[str, int]:
         there = await it.check_topics()
         await it.identify(there, rebuilding=True)
         await it.register()
-        intake = Intake(it.db, it.settings.kafka, clock=it.clock, settings=it.settings.intake)
+        intake = Intake(it.db, it.settings.kafka, clock=it.clock, settings=it.settings.intake, further=it.further)
         intake.know(there)
         counts: dict[str, int] = {}
-        names = (it.decisions, it.links, *topics.changes(it.settings.kafka.prefix))
+        names = (it.decisions, it.links, *topics.changes(it.settings.kafka.prefix, it.further))
         for place, name in enumerate(names, 1):
             counts[name] = 0
             async for batch, _ in read_to_end(it.settings.kafka, [name], {}):
@@ -415,7 +434,7 @@ async def _keep_introspecting(it: Installation, stopping: asyncio.Event) -> None
 
 async def _restored(it: Installation) -> bool:
     """Whether Kafka's committed offsets are ahead of the stored ones: the database comes from an older backup."""
-    names = topics.compacted(it.settings.kafka.prefix)
+    names = topics.compacted(it.settings.kafka.prefix, it.further)
     partitions = [TopicPartition(name, p) for name in names for p in range(it.settings.kafka.partitions_of(name))]
     consumer = AIOKafkaConsumer(
         **it.settings.kafka.aiokafka(), group_id=it.settings.kafka.group, enable_auto_commit=False

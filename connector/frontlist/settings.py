@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -17,6 +17,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from frontlist import logs
 from frontlist.breaker import BreakerSettings
 from frontlist.capture import CaptureSettings
 from frontlist.ensure import EnsureSettings
@@ -54,6 +55,9 @@ class Settings(BaseSettings):
     kafka: KafkaSettings = Field(default_factory=KafkaSettings, description="Kafka")
     consonance: ConsonanceSettings = Field(description="Consonance")
     fourallportal: FourallportalSettings = Field(description="4ALLPORTAL")
+    systems: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="a section for each further system, as its plugin describes it"
+    )
     capture: CaptureSettings = Field(default_factory=CaptureSettings, description="capture")
     intake: IntakeSettings = Field(default_factory=IntakeSettings, description="intake")
     work: WorkSettings = Field(default_factory=WorkSettings, description="work")
@@ -80,7 +84,20 @@ class Settings(BaseSettings):
         for key in (self.consonance.secret, self.fourallportal.api_key):
             with contextlib.suppress(ConfigurationError):
                 found.append(key())
+        found += _secrets("", self.systems)
         return [each for each in found if each]
+
+
+def _secrets(name: str, said: Any) -> Iterator[str]:
+    """What a plugin's section calls a key, a password, a token or a secret."""
+    if isinstance(said, Mapping):
+        for key, each in said.items():
+            yield from _secrets(str(key), each)
+    elif isinstance(said, list):
+        for each in said:
+            yield from _secrets(name, each)
+    elif isinstance(said, str) and logs.names_a_secret(name):
+        yield said
 
 
 def load(file: Path | None = None) -> Settings:

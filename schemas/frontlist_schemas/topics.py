@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 SYSTEMS = ("consonance", "fourallportal")
 ASPECTS = ("metadata", "assets", "rights", "milestones", "formats")
 PREFIX = "frontlist"
@@ -13,9 +15,10 @@ def topic(prefix: str, system: str, aspect: str) -> str:
     return f"{prefix}.{system}.{aspect}.{VERSION}"
 
 
-def changes(prefix: str = PREFIX) -> tuple[str, ...]:
-    """The ten change topics."""
-    return tuple(topic(prefix, system, aspect) for system in SYSTEMS for aspect in ASPECTS)
+def changes(prefix: str = PREFIX, further: Iterable[tuple[str, str]] = ()) -> tuple[str, ...]:
+    """The ten change topics, and those of `further` (system, aspect) that plugins bring."""
+    ours = [(system, aspect) for system in SYSTEMS for aspect in ASPECTS]
+    return tuple(topic(prefix, system, aspect) for system, aspect in (*ours, *further))
 
 
 def links(prefix: str = PREFIX) -> str:
@@ -31,8 +34,8 @@ def journal(prefix: str = PREFIX) -> str:
     return f"{prefix}.journal.{VERSION}"
 
 
-def compacted(prefix: str = PREFIX) -> tuple[str, ...]:
-    return (*changes(prefix), links(prefix), decisions(prefix))
+def compacted(prefix: str = PREFIX, further: Iterable[tuple[str, str]] = ()) -> tuple[str, ...]:
+    return (*changes(prefix, further), links(prefix), decisions(prefix))
 
 
 def parse(prefix: str, name: str) -> tuple[str, str] | None:

@@ -14,6 +14,7 @@ from frontlist.embedded import Progress, bootstrap_servers, database_url
 from servers import docker
 
 CHOICE = "FRONTLIST_TEST_SERVERS"
+DATABASE = "FRONTLIST_DATABASE"
 
 
 class Servers:
@@ -90,8 +91,8 @@ def asking(address: str, key: str) -> Callable[[str], str]:
 
 def _postgresql_only(environment: Mapping[str, str]) -> dict[str, str]:
     """A SQLite file in FRONTLIST_DATABASE is no server on which tests could make databases."""
-    named = environment.get("FRONTLIST_DATABASE", "")
+    named = environment.get(DATABASE, "")
     if not named.startswith("postgresql"):
         return {}
     scheme, _, rest = named.partition("://")
-    return {"FRONTLIST_DATABASE": f"{scheme.split('+')[0]}://{rest}"}
+    return {DATABASE: f"{scheme.split('+')[0]}://{rest}"}

@@ -9,10 +9,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from frontlist.contract import Consumer, Context, DocumentKey, Dossier, Plan, Writes
 from frontlist.errors import ConfigurationError
 from frontlist.plugins import Plugins, hookimpl
+from frontlist.system import Opened, System
 
 
 class Quiet(Consumer):
@@ -38,6 +40,31 @@ class Bringing:
     @hookimpl
     def frontlist_consumers(self) -> Any:
         return self.what() if callable(self.what) else self.what
+
+
+class Nothing(BaseModel):
+    """Settings of a system that needs none."""
+
+
+class Sealed(System):
+    """A system that opens as what it is given."""
+
+    settings: type[BaseModel] = Nothing
+
+    def __init__(self, name: str = "shop", opened: Opened | None = None) -> None:
+        self.name, self.opened = name, opened or Opened()
+
+    def open(self, settings: Any, tenant: str) -> Opened:
+        return self.opened
+
+
+class BringingSystems:
+    def __init__(self, *systems: Any) -> None:
+        self.systems = systems
+
+    @hookimpl
+    def frontlist_systems(self) -> Any:
+        return self.systems
 
 
 class Unknown:
@@ -67,6 +94,27 @@ def test_consumers_of_all_plugins_are_there() -> None:
 def test_two_consumers_of_one_name_name_both_plugins() -> None:
     said = refused(first=Bringing([Quiet()]), second=Bringing([Quiet()]))
     assert said == "plugins first and second both bring a consumer named 'quiet'"
+
+
+def test_systems_and_consumers_of_a_plugin_are_shown() -> None:
+    shown = Plugins({"a": Bringing([Quiet()]), "b": BringingSystems(Sealed())}).installed()
+    assert [(each.consumers, each.systems) for each in shown] == [(("quiet",), ()), ((), ("shop",))]
+
+
+def test_two_systems_of_one_name_name_both_plugins() -> None:
+    said = refused(first=BringingSystems(Sealed()), second=BringingSystems(Sealed()))
+    assert said == "plugins first and second both bring a system named 'shop'"
+
+
+@pytest.mark.parametrize("name", ["consonance", "fourallportal", "a.b", "a/b", "Shop", ""])
+def test_a_system_needs_a_name_of_its_own_that_topics_and_keys_can_hold(name: str) -> None:
+    assert refused(odd=BringingSystems(Sealed(name))) == f"plugin odd brings a system named {name!r}"
+
+
+def test_what_is_no_system_is_refused() -> None:
+    assert refused(odd=BringingSystems(object())) == (
+        "plugin odd brings a object without name, settings, open: that is no system"
+    )
 
 
 @pytest.mark.parametrize("plugin", [Unknown(), WrongArguments()])

@@ -32,8 +32,11 @@ def plugins(as_json: AsJson = False) -> None:
         say_json([{**vars(row)} for row in rows])
         return
     table(
-        ("plugin", "distribution", "version", "consumers"),
-        [(row.name, row.distribution, row.version, ", ".join(row.consumers) or "-") for row in rows],
+        ("plugin", "distribution", "version", "consumers", "systems"),
+        [
+            (row.name, row.distribution, row.version, ", ".join(row.consumers) or "-", ", ".join(row.systems) or "-")
+            for row in rows
+        ],
     )
 
 

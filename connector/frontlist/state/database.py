@@ -30,6 +30,8 @@ number_table = sa.Table("number", metadata, sa.Column("value", sa.BigInteger, nu
 PASSING = frozenset({"08", "25", "40", "53", "57"})
 #: Rows a statement.
 CHUNK = 500
+#: Rows a statement that takes a column's values as one array.
+ARRAYS = 5000
 
 
 class Database:
@@ -122,9 +124,10 @@ class Database:
         keys = [column.name for column in table.primary_key]
         ordered = sorted(rows, key=lambda row: tuple(row[key] for key in keys))
         out: list[Any] = []
-        for start in range(0, len(ordered), CHUNK):
+        chunk = CHUNK if self.sqlite else ARRAYS
+        for start in range(0, len(ordered), chunk):
             names = list(ordered[0])
-            given = self.rows("given", typed(table, names), ordered[start : start + CHUNK])
+            given = self.rows("given", typed(table, names), ordered[start : start + chunk])
             # SQLite takes ON CONFLICT for a join condition where the SELECT has no WHERE.
             every = sa.select(*given.c).where(sa.text("1 = 1"))
             statement = self.insert(table).from_select(names, every, include_defaults=False)
@@ -168,6 +171,12 @@ class Database:
         ]
         named = [sa.column(column, kind) for column, kind in columns.items()]
         return sa.func.unnest(*arrays).table_valued(*named, name=name).render_derived()
+
+    def among(self, column: sa.Column[Any], values: Iterable[Any]) -> Any:
+        """`column` is one of these; PostgreSQL gets them as one array."""
+        if self.sqlite:
+            return column.in_(list(values))
+        return column == sa.any_(sa.bindparam(None, list(values), postgresql.ARRAY(column.type)))
 
     async def close(self) -> None:
         await self.engine.dispose()

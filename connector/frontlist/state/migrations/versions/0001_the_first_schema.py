@@ -120,6 +120,7 @@ def upgrade() -> None:
         sa.Column("merged_into", sa.Text(), nullable=True),
         sa.Column("siblings", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("system", "aspect", "title"),
+        postgresql_with={"toast_tuple_target": "8160"},
     )
     with op.batch_alter_table("document", schema=None) as batch_op:
         batch_op.create_index("document_by_title", ["title"], unique=False)

@@ -1,0 +1,1 @@
+"""What the benchmarks plug into Frontlist: every title to a counting HTTP server."""

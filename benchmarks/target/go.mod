@@ -1,0 +1,3 @@
+module frontlist.app/benchmarks/target
+
+go 1.25

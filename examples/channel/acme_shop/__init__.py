@@ -1,0 +1,1 @@
+"""A web shop that gets every title by one HTTP POST."""

@@ -1,0 +1,57 @@
+"""Intake on a real topic."""
+
+from __future__ import annotations
+
+import asyncio
+
+from aiokafka import AIOKafkaProducer
+
+import tenants
+from frontlist.clock import Clock
+from frontlist.contract import TitleKey
+from frontlist.intake import PARTITION_BYTES, Intake
+from frontlist.kafka import MAX_BYTES, KafkaSettings, Topics
+from frontlist.state import dossier, schema
+from frontlist.state.database import Database
+from frontlist_schemas.envelope import LARGEST_VALUE, Envelope, encode
+from frontlist_schemas.topics import topic
+
+NOW = 1_790_000_000_000_000
+LARGE = "x" * (LARGEST_VALUE - 1000)
+
+
+async def test_a_document_larger_than_what_is_fetched_at_once_arrives_and_so_does_what_follows(
+    sqlite_url: str, kafka_bootstrap: str, topic_prefix: str
+) -> None:
+    assert len(LARGE) > 4 * PARTITION_BYTES
+    kafka = KafkaSettings(bootstrap=kafka_bootstrap, prefix=topic_prefix, group=topic_prefix, partitions=1)
+    await Topics(kafka).apply()
+    async with AIOKafkaProducer(**kafka.aiokafka(), max_request_size=MAX_BYTES) as producer:
+        for title, text in (("work:1", "a"), ("work:2", LARGE), ("work:3", "b")):
+            headers, value = encode(
+                Envelope("consonance", "assets", title, NOW, "present", body={"text": text}), "test"
+            )
+            name = topic(topic_prefix, "consonance", "assets")
+            await producer.send_and_wait(name, value, title.encode(), headers=headers)
+    db = Database(sqlite_url, Clock())
+    await schema.upgrade(db)
+    titles = [TitleKey(f"work:{number}") for number in (1, 2, 3)]
+
+    async def sizes() -> list[int]:
+        async with db.read() as c:
+            found = await dossier.dossiers(c, titles, {})
+        bodies = [found[title].get("consonance", "assets").body for title in titles]
+        return [len(body["text"]) for body in bodies if body is not None]
+
+    async def all_there() -> bool:
+        return len(await sizes()) == len(titles)
+
+    stopping = asyncio.Event()
+    running = asyncio.create_task(Intake(db, kafka, clock=Clock()).run(stopping))
+    try:
+        await tenants.until(all_there, what="all three documents")
+        assert await sizes() == [1, len(LARGE), 1]
+    finally:
+        stopping.set()
+        await asyncio.wait_for(running, 30)
+        await db.close()
