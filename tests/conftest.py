@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from frontlist import logs
 from frontlist.embedded import Databases
@@ -16,6 +17,11 @@ LISTENING = pytest.StashKey[tuple[str, str]]()
 ASK = pytest.StashKey[Callable[[str], str]]()
 #: They name the run's servers. In the environment of a test they would win over its own database and topics.
 NAMED = ("FRONTLIST_DATABASE", "FRONTLIST_KAFKA_BOOTSTRAP")
+
+
+# How fast an example runs says nothing on a machine that others use too.
+settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared")
 
 
 def pytest_configure(config: pytest.Config) -> None:

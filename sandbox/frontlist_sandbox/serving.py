@@ -55,12 +55,12 @@ class Server:
 
     def stop(self) -> None:
         self._uvicorn.should_exit = True
-        self._thread.join(timeout=15)
+        self._thread.join(timeout=60)
         if self._thread.is_alive():
-            raise RuntimeError(f"the server at {self.url} did not stop within 15 s")
+            raise RuntimeError(f"the server at {self.url} did not stop within 60 s")
 
 
-def start(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0, patience: float = 10.0) -> Server:
+def start(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0, patience: float = 60.0) -> Server:
     """Start serving `app` and return once it answers; port 0 takes a free one.
 
     Raises OSError (which names the address) where the port is taken.

@@ -15,6 +15,7 @@ class Plugin(TypedDict):
     distribution: str
     version: str
     consumers: list[str]
+    systems: list[str]
 
 
 class Feed(TypedDict):

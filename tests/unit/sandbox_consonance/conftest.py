@@ -101,7 +101,7 @@ _APPS: dict[str, Any] = {}
 @pytest.fixture
 def client(url: str) -> Iterator[httpx.Client]:
     """The served tenant as it was made, without rules, toggles or calls of an earlier test."""
-    with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {KEY}"}, timeout=5) as client:
+    with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {KEY}"}, timeout=60) as client:
         fresh = tenant()
         for name, value in vars(fresh).items():
             setattr(_APPS[url].state.tenant, name, value)
