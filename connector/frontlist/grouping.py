@@ -20,13 +20,16 @@ REPEATS = 5
 class Group(Generic[T, R]):
     """`run(items)` answers for each item in order; it is never cancelled by those who wait for it.
 
-    An idle group begins at once and gathers while it runs, so a lone item waits for nobody. A run that fails over
+    An idle group begins at once, so a lone item waits for nobody; one that had company gathers for `linger` seconds
+    before it runs again. A run that fails over
     one of its items is halved down to it; one that lost against another transaction is repeated whole; a database that
     is gone fails all.
     """
 
-    def __init__(self, run: Callable[[Sequence[T]], Awaitable[Sequence[R]]], *, size: int = 200) -> None:
-        self._run, self._size = run, size
+    def __init__(
+        self, run: Callable[[Sequence[T]], Awaitable[Sequence[R]]], *, size: int = 250, linger: float = 0.005
+    ) -> None:
+        self._run, self._size, self._linger = run, size, linger
         self._waiting: list[tuple[T, asyncio.Future[R]]] = []
         self._task: asyncio.Task[None] | None = None
 
@@ -48,6 +51,8 @@ class Group(Generic[T, R]):
             while self._waiting:
                 part, self._waiting = self._waiting[: self._size], self._waiting[self._size :]
                 await self._answer(part)
+                if len(part) > 1:
+                    await asyncio.sleep(self._linger)
         finally:
             self._task = None
 

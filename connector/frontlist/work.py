@@ -152,7 +152,7 @@ class Worker:
         self._in_hand: dict[int, work.Claim] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._freed, self._gone = asyncio.Event(), asyncio.Event()
-        self._claims = 0
+        self._claims, self._tidied = 0, 0
         self._pace = _Pace(clock)
         self._finish: Group[tuple[Consumer, Title], None] = Group(self._finish_all)
 
@@ -192,7 +192,7 @@ class Worker:
         await asyncio.gather(heart, return_exceptions=True)
         with contextlib.suppress(Exception):
             async with asyncio.timeout(self.settings.grace + 1.0), self.db.begin() as c:
-                await work.release(c, self.process)
+                await work.release(self.db, c, self.process)
                 await processes.leave(c, self.process)
 
     async def _beat(self) -> None:
@@ -243,11 +243,8 @@ class Worker:
                 self._idle = True
                 return active, []
             self._idle = False
-            # What this process claimed and has not in hand any more (the database was away) is free again.
-            await work.release(c, self.process, self._in_hand.values())
-            await processes.beat(self.db, c, self.process, "work")
-            overtaken = await work.overtaken(self.db, c, list(self._in_hand.values()))
             now = await self.db.now(c)
+            overtaken = await self._tidy(c, now)
             claims = await work.claim(
                 self.db,
                 c,
@@ -263,6 +260,16 @@ class Worker:
         if claims:
             await self.step("claimed")
         return active, claims
+
+    async def _tidy(self, c: AsyncConnection, now: int) -> set[int]:
+        """Once a second: the claims whose titles became more urgent since."""
+        if now < self._tidied + SECOND:
+            return set()
+        self._tidied = now
+        # What this process claimed and has not in hand any more (the database was away) is free again.
+        await work.release(self.db, c, self.process, self._in_hand.values())
+        await processes.beat(self.db, c, self.process, "work")
+        return await work.overtaken(self.db, c, list(self._in_hand.values()))
 
     async def _watched(self, consumer: Consumer, claims: Sequence[work.Claim], active: Active) -> None:
         try:

@@ -271,12 +271,12 @@ async def overtaken(db: Database, connection: AsyncConnection, claims: Sequence[
     return set((await connection.execute(query)).scalars())
 
 
-async def release(connection: AsyncConnection, process: str, but: Iterable[Claim] = ()) -> None:
+async def release(db: Database, connection: AsyncConnection, process: str, but: Iterable[Claim] = ()) -> None:
     """What this process holds is free at once, but what it still has in hand."""
     c = work_table.c
     mine = sa.update(work_table).where(c.claimed_by == process).values(claimed_by=None)
     kept = [each.claim for each in but]
-    await connection.execute(mine.where(c.claim.not_in(kept)) if kept else mine)
+    await connection.execute(mine.where(sa.not_(db.among(c.claim, kept))) if kept else mine)
 
 
 async def next_due(connection: AsyncConnection, consumers: Sequence[str]) -> int | None:

@@ -136,7 +136,7 @@ async def test_released_rows_are_free_at_once(db: Database) -> None:
     await mark(db, due("work:1", 500))
     await claim(db, "p1")
     async with db.begin() as c:
-        await work.release(c, "p1")
+        await work.release(db, c, "p1")
     assert [each.title for each in await claim(db, "p2")] == ["work:1"]
 
 

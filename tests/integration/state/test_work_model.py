@@ -130,7 +130,7 @@ class Driver:
 
     async def _release(self, process: str) -> None:
         async with self.db.begin() as c:
-            await work.release(c, process)
+            await work.release(self.db, c, process)
         for row in self.model.rows.values():
             row.claimed_by = None if row.claimed_by == process else row.claimed_by
 
