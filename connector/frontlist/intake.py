@@ -164,6 +164,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
         consumer: AIOKafkaConsumer = self._subscriber.consumer
         async with self.db.read() as c:
             stored = await dossier.offsets(c)
+        unread = []
         for at in assigned:
             offset, topic_id = stored.get((at.topic, at.partition), (0, ""))
             known = self._topic_ids.get(at.topic, "")
@@ -172,7 +173,10 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
             if offset:
                 consumer.seek(at, offset)
             else:
-                await consumer.seek_to_beginning(at)
+                unread.append(at)
+        if unread:
+            # All at once: each waits behind a fetch, and together they would outlast the session, again and again.
+            await consumer.seek_to_beginning(*unread)
 
     async def _handle(self, records: list[ConsumerRecord]) -> None:
         """Never raises: an exception would drop the rest of the batch in silence.
