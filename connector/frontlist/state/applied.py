@@ -61,6 +61,7 @@ outbox_table = sa.Table(
     sa.Column("topic", sa.Text, nullable=False),
     sa.Column("key", sa.Text, nullable=False),
     sa.Column("value", sa.Text),
+    sa.Column("at", sa.BigInteger, nullable=False),
 )
 
 
@@ -312,8 +313,9 @@ async def doubt_all(connection: AsyncConnection) -> None:
 async def post(db: Database, connection: AsyncConnection, records: Sequence[tuple[str, str, Json]]) -> None:
     """(topic, key, value) for the outbox, sent in this order after the transaction."""
     numbers = await db.draw(connection, len(records))
+    now = await db.now(connection) if records else 0
     rows = [
-        {"number": number, "topic": topic, "key": key, "value": dump(value)}
+        {"number": number, "topic": topic, "key": key, "value": dump(value), "at": now}
         for number, (topic, key, value) in zip(numbers, records, strict=True)
     ]
     for start in range(0, len(rows), CHUNK):
