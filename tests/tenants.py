@@ -129,6 +129,7 @@ def configuration(
         "intake": {"session": 6.0},
         "work": {"idle": 0.1, "retry_first": 0.1},
         "ensure": {"look_again": 1.0, "pause": 1.0, "lease": 5.0},
+        "health": {"listen": "off"},
         "backfill": {"begins": "00:00", "ends": "00:00", "titles": 1000},
     }
     return {

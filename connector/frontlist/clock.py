@@ -21,6 +21,10 @@ class Clock:
         """Microseconds since 1970, UTC."""
         return time.time_ns() // 1000 + self.offset_us
 
+    def steady(self) -> float:
+        """Seconds that never go back, whatever the machine's clock is set to: for how long something takes."""
+        return time.monotonic() + self.offset_us / 1_000_000
+
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 

@@ -31,10 +31,12 @@ from frontlist.contract import (
 )
 from frontlist.errors import DeadLetter, DeliveryError, Pause, Refuse, Retry
 from frontlist.gentleness import Backfill
+from frontlist.observed import UNOBSERVED, Observed
 from frontlist.state import applied, processes, work
 from frontlist.state.database import Database
 from frontlist.step import Step as Point
 from frontlist.step import no_step
+from frontlist.tracing import INVALID_SPAN, Span
 from frontlist_schemas.canonical import fingerprint
 
 log = structlog.get_logger(__name__)
@@ -66,6 +68,7 @@ class Order:
     vector: Mapping[str, int]
     applied: applied.Applied | None
     absent: bool = False
+    span: Span = INVALID_SPAN
 
 
 @dataclass(frozen=True)
@@ -136,6 +139,7 @@ class Delivery:
         settings: EnsureSettings | None = None,
         backfill: Backfill | None = None,
         step: Point = no_step,
+        observed: Observed = UNOBSERVED,
     ) -> None:
         """`process`: the id under which rows are claimed. `journal`: the topic of what was done.
 
@@ -143,7 +147,7 @@ class Delivery:
         """
         self.db, self.targets, self.process, self.clock = db, targets, process, clock
         self.settings, self.journal, self.step = settings or EnsureSettings(), journal, step
-        self.backfill = backfill
+        self.backfill, self.observed = backfill, observed
         self.stopping: asyncio.Event | None = None
         self.stale_writes = 0
         self._paused: dict[str, float] = {}
@@ -366,10 +370,12 @@ class Delivery:
 
     async def _call(self, name: str, target: Target, chunk: Sequence[_Job], deadline: float) -> None:
         try:
-            outcomes = await target.write([job.steps[0] for job in chunk], deadline)
+            with self.observed.traces.within(f"ensure {name}", [job.order.span for job in chunk]):
+                outcomes = await target.write([job.steps[0] for job in chunk], deadline)
         except Exception as error:
             await self._failed(name, target, chunk, error, deadline)
             return
+        self.observed.breaker(name, "closed")
         for job, outcome in zip(chunk, outcomes, strict=True):
             try:
                 self._advance(target, job, outcome)
@@ -421,8 +427,10 @@ class Delivery:
     def _fail(self, name: str, jobs: Sequence[_Job], error: Exception) -> None:
         if isinstance(error, Pause):
             self._paused[name] = self.clock.now_us() / SECOND + self.settings.pause
+            self.observed.breaker(name, "open", str(error), self.settings.pause)
             _all(jobs, Result("retry", str(error), after=self.settings.pause))
         elif isinstance(error, Retry):
+            self.observed.retried(name)
             _all(jobs, Result("retry", str(error), after=error.after, attempt=True))
         elif isinstance(error, DeadLetter):
             for job in jobs:
@@ -458,6 +466,11 @@ class Delivery:
             dues = [work.Due(each.consumer, each.title, now, each.priority, "stale write") for each in again_due]
             await work.mark(self.db, c, dues)
         self.stale_writes += len(stale)
+        for resource in stale:
+            self.observed.stale(resource.target, 1)
+        for job in done:
+            if job.wrote and job.order.resource not in stale:
+                self.observed.wrote(job.order.claim.consumer, job.order.resource.target)
         for job in done:
             job.result = self._settled(job)
         if any(job.wrote for job in done):

@@ -22,6 +22,7 @@ import httpx
 from httpx_aiohttp import AiohttpTransport
 
 from frontlist.errors import ConfigurationError, DeliveryError, Pause, Refuse, Retry, Stop
+from frontlist.observed import UNOBSERVED, Observed
 
 #: How long an answer is quoted in an error.
 EXCERPT = 300
@@ -109,6 +110,8 @@ class Api:
         self.system, self.base_url, self.timeout = system, _address(system, base_url), timeout
         self._key: Key = headers if callable(headers) else lambda: headers
         self._pace = Pace(calls_per_second)
+        #: Told of each call; the running process sets its own.
+        self.observed: Observed = UNOBSERVED
         clock = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout)
         self._client = httpx.AsyncClient(
             headers={"Accept": "application/json", **self._sendable(self._key())},
@@ -174,8 +177,11 @@ class Api:
         call = _Call(deadline)
         token = _call.set(call)
         try:
-            async with asyncio.timeout(min(remaining, self.timeout)):
-                return await self._client.request(method, self.base_url + path, **body)
+            with self.observed.calling(self.system, method, path) as seen:
+                async with asyncio.timeout(min(remaining, self.timeout)):
+                    response = await self._client.request(method, self.base_url + path, **body)
+                seen.answered(response.status_code)
+                return response
         except TooLateError:
             raise Retry("the lease ran out before the request was sent", where=where) from None
         except TimeoutError:
@@ -194,7 +200,10 @@ class Api:
     async def stream(self, path: str) -> AsyncIterator[httpx.Response]:
         """A body too large to hold; not followed elsewhere with the key."""
         await self._pace.wait()
-        async with self._client.stream("GET", self.base_url + path) as response:
+        async with contextlib.AsyncExitStack() as stack:
+            with self.observed.calling(self.system, "GET", path) as seen:
+                response = await stack.enter_async_context(self._client.stream("GET", self.base_url + path))
+                seen.answered(response.status_code)
             if not response.is_success:
                 await response.aread()
                 raise failure(response, f"{self.system} GET {path}", changes=False)

@@ -33,10 +33,12 @@ from frontlist.contract import (
 )
 from frontlist.ensure import SECOND, Delivery, Order, Result
 from frontlist.modes import Modes, imprint
+from frontlist.observed import UNOBSERVED, Observed
 from frontlist.source import RawKey
 from frontlist.state import applied, captured, dossier, findings, installation, processes, settled, work
 from frontlist.state.database import Database, gone, plain
 from frontlist.step import Step, no_step
+from frontlist.tracing import FRESH_US, INVALID_SPAN, Span
 from frontlist.waiting import wait
 from frontlist_schemas.canonical import fingerprint
 
@@ -108,6 +110,7 @@ class Title:
     results: list[Result] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     unsettled: set[str] = field(default_factory=set)
+    span: Span = INVALID_SPAN
 
 
 class Worker:
@@ -127,14 +130,15 @@ class Worker:
         woken: asyncio.Event | None = None,
         settings: WorkSettings | None = None,
         step: Step = no_step,
+        observed: Observed = UNOBSERVED,
     ) -> None:
         """`decisions`: the topic of decisions. The process id is the delivery's."""
         self.db, self.consumers, self.delivery, self.tenant = db, consumers, delivery, tenant
         self.active, self.capabilities, self.clock, self.decisions = active, capabilities, clock, decisions
         self.woken = woken or asyncio.Event()
-        self.settings, self.step = settings or WorkSettings(), step
+        self.settings, self.step, self.observed = settings or WorkSettings(), step, observed
         self.process = delivery.process
-        self._idle = False
+        self._idle, self._trouble = False, ""
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Until `stopping`; the claims in hand are finished, then released."""
@@ -149,8 +153,10 @@ class Worker:
                     if not gone(error):
                         raise
                     log.warning("work: the database is gone, paused", error=str(error))
+                    self._trouble = "the database is gone, paused"
                     worked = 0
                     await wait(stopping, 1.0)
+                self.observed.turned("work", self._trouble)
                 if not worked:
                     await wait(stopping, self.settings.idle, self.woken)
         finally:
@@ -178,14 +184,17 @@ class Worker:
                 if not self._idle:
                     log.warning("work: another mapping is active, so this process does not work")
                 self._idle = True
+                self._trouble = "another mapping is active, so this process does not work; restart it with that one"
                 return 0
-            self._idle = False
+            self._idle, self._trouble = False, ""
             # Nothing is in hand here: what the last turn could not finish is free again.
             await work.release(c, self.process)
             await processes.beat(self.db, c, self.process, "work")
             now = await self.db.now(c)
             claims = await work.claim(self.db, c, self.process, now, self.settings.claim, sorted(self.consumers))
         if claims:
+            for (name, priority), number in Counter((each.consumer, each.priority) for each in claims).items():
+                self.observed.claimed(name, priority, number)
             await self.step("claimed")
         for name in dict.fromkeys(claim.consumer for claim in claims):  # the most urgent first
             mine = [claim for claim in claims if claim.consumer == name]
@@ -217,9 +226,14 @@ class Worker:
         async with self.db.read() as c:
             now = await self.db.now(c)
             seen = await self.look(c, consumer.name, names)
+            traced = await dossier.traced(c, names, now - FRESH_US) if self.observed.traces.on else {}
         titles = [Title(claim, seen.dossiers[claim.title]) for claim in claims]
         for title in titles:
-            title.plan, title.error = self.plan(consumer, title.dossier, seen, active, now)
+            about = {"frontlist.consumer": consumer.name, "frontlist.title": title.claim.title}
+            title.span = self.observed.traces.child("work", traced.get(title.claim.title, ()), about)
+            with self.observed.traces.within("plan", [title.span]):
+                title.plan, title.error = self.plan(consumer, title.dossier, seen, active, now)
+            self.observed.planned(consumer.name, failed=title.plan is None)
             if title.plan is not None:
                 title.findings += title.plan.findings
         await self.step("planned")
@@ -301,13 +315,13 @@ class Worker:
             if desired.resource.target not in self.capabilities():
                 title.results.append(Result("retry", f"{desired.resource.target} is not introspected yet", after=2.0))
             elif mode == Mode.APPLY or (mode == Mode.PROPOSE and proposal(desired) in seen.accepted):
-                orders.append(Order(claim, desired.resource, desired, vector, have))
+                orders.append(Order(claim, desired.resource, desired, vector, have, span=title.span))
             elif mode != Mode.OFF:
                 self._withheld(title, desired, mode, have)
         ordered = {order.resource for order in orders}
         for resource, each in held.items():
             if each.title == claim.title and resource not in ordered and each.in_doubt(now):
-                orders.append(Order(claim, resource, None, vector, each))
+                orders.append(Order(claim, resource, None, vector, each, span=title.span))
         return orders
 
     async def _without_reading(self, c: AsyncConnection, seen: Seen, orders: Sequence[Order]) -> list[Order]:
@@ -361,6 +375,10 @@ class Worker:
             await self._note(c, consumer, standing, seen)
             done = [self._finished(title, looks.get(title.claim.title), now) for title in standing]
             await work.finish(c, done, now)
+        for each, title in zip(done, standing, strict=True):
+            self.observed.outcome(consumer.name, each.outcome, _behind(title, now))
+        for title in titles:
+            title.span.end()
         log.info("work: done", consumer=consumer.name, **_outcomes(done))
         await self.step("finished")
 
@@ -421,6 +439,15 @@ class Worker:
             return result.after
         longest = min(self.settings.retry_longest, self.settings.retry_first * 2 ** min(attempts, 20))
         return random.uniform(0.0, longest)  # noqa: S311  jitter, nothing secret
+
+
+def _behind(title: Title, now: int) -> float | None:
+    """Seconds since the change was observed by which the title became due; None where that was no live change."""
+    claim = title.claim
+    changed = next((each for key, each in title.dossier.documents.items() if str(key) == claim.reason), None)
+    if changed is None or claim.priority >= work.Priority.BACKFILL:
+        return None
+    return (now - changed.revision) / SECOND
 
 
 def _read(seen: Seen, module: str) -> bool:

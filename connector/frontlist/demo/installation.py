@@ -108,6 +108,7 @@ def configuration(at: Addresses) -> dict[str, Any]:
         "capture": {"lease": LEASE, "retry": 0.5},
         "work": {"idle": 0.2, "retry_first": 0.3},
         "ensure": {"lease": 5.0, "look_again": 1.0, "pause": 1.0},
+        "health": {"listen": "127.0.0.1:0"},
     }
 
 
