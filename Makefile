@@ -45,7 +45,7 @@ LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-
 lock: ## renew the pinned, hashed requirements (needs uv); no index address enters them
 	$(LOCK) pyproject.toml --all-extras --group dev --output-file requirements.txt
 	$(LOCK) --group build --constraints requirements.txt --output-file deploy/requirements/build.txt
-	$(LOCK) pyproject.toml --extra postgresql --constraints requirements.txt --output-file deploy/requirements/connector.txt
+	$(LOCK) pyproject.toml --extra postgresql --extra telemetry --constraints requirements.txt --output-file deploy/requirements/connector.txt
 	$(LOCK) pyproject.toml --extra postgresql --extra sandbox --constraints requirements.txt --output-file deploy/requirements/sandbox.txt
 
 build: .venv/.ready ## the wheel, into dist/

@@ -131,6 +131,7 @@ def configuration(
         "work": {"idle": 0.1, "retry_first": 0.1},
         "ensure": {"look_again": 1.0, "lease": 5.0},
         "breaker": {"first": 0.5, "longest": 1.0, "refused_key": 1.0},
+        "health": {"listen": "off"},
         "backfill": {"begins": "00:00", "ends": "00:00", "titles": 1000},
     }
     return {

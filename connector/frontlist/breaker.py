@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from frontlist.errors import DeliveryError, Pause, Retry
 
 State = Literal["closed", "open", "half-open"]
+Tell = Callable[[str, str, float], None]
 
 
 class BreakerSettings(BaseModel):
@@ -27,8 +28,9 @@ class BreakerSettings(BaseModel):
 class Breaker:
     """Asked before each call, told after it. `now`: seconds, of any clock that only goes forward."""
 
-    def __init__(self, settings: BreakerSettings, now: Callable[[], float]) -> None:
-        self._settings, self._now = settings, now
+    def __init__(self, settings: BreakerSettings, now: Callable[[], float], tell: Tell = lambda *_: None) -> None:
+        """`tell`: called at each change with state, reason and the seconds until it is tried again."""
+        self._settings, self._now, self._tell = settings, now, tell
         self._failed: set[str] = set()
         self._until = 0.0
         self._pause = 0.0
@@ -60,6 +62,7 @@ class Breaker:
         if self._probing or self._now() < self._until:
             return False
         self._probing = True
+        self._tell("half-open", self.why, 0.0)
         return True
 
     def ended(self) -> None:
@@ -69,6 +72,8 @@ class Breaker:
     def succeeded(self) -> None:
         """The target answered, be it with a refusal."""
         self._failed.clear()
+        if self._open:
+            self._tell("closed", "", 0.0)
         self._open, self._probing, self._pause, self.why = False, False, 0.0, ""
 
     def failed(self, title: str, error: DeliveryError) -> None:
@@ -91,3 +96,4 @@ class Breaker:
     def _shut(self, error: DeliveryError, pause: float) -> None:
         self._until = max(self._until, self._now() + pause)
         self._open, self._probing, self.why = True, False, str(error)
+        self._tell("open", self.why, self.blocked())

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -24,10 +25,12 @@ from frontlist.errors import ConfigurationError, DeliveryError, FrontlistError, 
 from frontlist.intake import all_due
 from frontlist.kafka import MAX_BYTES, KafkaSettings
 from frontlist.linking import holding
+from frontlist.observed import UNOBSERVED, Observed
 from frontlist.source import Feed, Numbered, Page, Raw, RawKey, Source, Statement
 from frontlist.state import captured, installation, processes, settled, work
 from frontlist.state.database import CHUNK, Database, dump, gone, load
 from frontlist.step import Step, no_step
+from frontlist.tracing import Journeys, header
 from frontlist.waiting import wait
 from frontlist_schemas.canonical import fingerprint
 from frontlist_schemas.envelope import Envelope, decode, encode, fitted
@@ -97,10 +100,12 @@ class Capture:
         clock: Clock,
         settings: CaptureSettings | None = None,
         step: Step = no_step,
+        observed: Observed = UNOBSERVED,
     ) -> None:
         self.source, self.db, self.kafka, self.tenant, self.clock = source, db, kafka, tenant, clock
         self.settings, self.step = settings or CaptureSettings(), step
-        self.system = source.name
+        self.system, self.observed = source.name, observed
+        self._part, self._journeys = f"capture/{source.name}", Journeys(observed.traces, source.name)
         self.topics = {aspect: topic(kafka.prefix, self.system, aspect) for aspect in source.aspects}
         self._me = clock.new_id()
         self._due: dict[str, float] = {}
@@ -112,17 +117,23 @@ class Capture:
         while not stopping.is_set():
             try:
                 async with self._lease() as lease:
+                    self.observed.leading(self.system, lease is not None)
                     if lease is not None:
                         await self._work(lease, stopping)
+                    else:
+                        self.observed.turned(self._part)
             except (LeaseLostError, ProducerFenced, IllegalOperation):  # the last: fenced between two sends
+                self.observed.leading(self.system, False)
                 log.warning("capture: another process took over", system=self.system)
             except ConfigurationError:
                 raise
             except (FrontlistError, KafkaError, OSError) as error:
+                self.observed.turned(self._part, f"it begins again: {error}")
                 log.warning("capture: begins again", system=self.system, error=str(error))
             except Exception as error:
                 if not gone(error):
                     raise
+                self.observed.turned(self._part, "the database is gone, paused")
                 log.warning("capture: the database is gone, paused", system=self.system, error=str(error))
             await wait(stopping, min(1.0, self.settings.retry))
 
@@ -175,6 +186,7 @@ class Capture:
         await self._catch_up(lease)
         while not stopping.is_set():
             await self.once(producer, lease)
+            self.observed.turned(self._part)
             now = self.clock.now_us() / 1e6
             pause = max(0.0, min(self._due.values(), default=now + 1.0) - now)
             await wait(stopping, min(pause, 1.0))
@@ -196,10 +208,12 @@ class Capture:
             page = await self._page(feed, lease)
         except (DeliveryError, ConfigurationError) as error:
             self._due[feed.name] = now + (getattr(error, "after", None) or self.settings.retry)
+            self.observed.starved(self.system, feed.name)
             log.warning("capture: feed failed", system=self.system, feed=feed.name, error=str(error))
             async with self.db.begin() as c:
                 await captured.fail_feed(self.db, c, self.system, feed.name, str(error))
             return
+        self.observed.fed(self.system, feed.name, len(page.raws))
         if page.raws or page.gone:
             log.debug("capture: read", system=self.system, feed=feed.name, objects=len(page.raws))
         pause = page.again_in if page.again_in is not None else feed.every if page.exhausted else 0.0
@@ -221,7 +235,7 @@ class Capture:
             raise Stop(f"{type(error).__name__}: {error}", where=feed.name) from error
         async with self.db.begin() as c:
             await self._held(c, lease)
-            await self._store(c, page.raws, began, state.passed)
+            changed = await self._store(c, page.raws, began, state.passed)
             passed = await captured.save_feed(self.db, c, self.system, state, page, await self.db.now(c))
             if page.exhausted and state.completed_at is None:
                 # What waited for this system to be known goes on.
@@ -230,6 +244,7 @@ class Capture:
             # Asked for durably: the feed will not state the deletion again.
             await captured.mark_missing(self.db, c, self.system, page.gone, 0)
             absent = await captured.unseen(c, self.system, feed.kinds, state.passed) if passed > state.passed else []
+        self._journeys.begin(changed, feed.name, began)
         await self.step("captured")
         await self._ask(absent, lease, sure=False)
         return page
@@ -247,14 +262,15 @@ class Capture:
             end.cancel()
             await asyncio.gather(task, end, return_exceptions=True)
 
-    async def _store(self, c: AsyncConnection, raws: Sequence[Raw], began: int, passed: int) -> None:
+    async def _store(self, c: AsyncConnection, raws: Sequence[Raw], began: int, passed: int) -> set[TitleKey]:
+        """Answers the titles that changed."""
         links = await settled.titles_of_objects(c, self.system, [(raw.key.kind, raw.key.id) for raw in raws])
         titled = {raw.key: (raw, self.source.title(raw, links)) for raw in raws}
-        await self._keep_raws(c, titled, began, passed)
+        return await self._keep_raws(c, titled, began, passed)
 
     async def _keep_raws(
         self, c: AsyncConnection, titled: Mapping[RawKey, tuple[Raw, TitleKey]], began: int, passed: int
-    ) -> None:
+    ) -> set[TitleKey]:
         stored = await captured.store_raws(self.db, c, self.system, titled, began, passed)
         await captured.mark(self.db, c, self.system, stored.changed)
         await captured.mark(self.db, c, self.system, [titled[key][1] for key in stored.late], read_again=True)
@@ -270,6 +286,7 @@ class Capture:
             {isbn for key, isbns in freed.items() if key in strangers for isbn in isbns},
         )
         await drift.notice(self.db, c, self.source, titled, stored, began, round(self.settings.drift_rest * SECOND))
+        return stored.changed
 
     async def _number(self, c: AsyncConnection, raws: Sequence[Raw]) -> Mapping[RawKey, frozenset[str]]:
         """By which ISBNs the objects are found from now on; answers those by which each of them was before."""
@@ -388,13 +405,23 @@ class Capture:
             drafts = await self._reserve(c, [each.title for each in marks])
             if not drafts:
                 await captured.unmark(c, self.system, marks)
+        titles = [each.title for each in marks]
+        publishing = self._journeys.publish(draft.title for draft in drafts)
         if drafts:
             await self.step("reserved")
+            drafts = [
+                replace(each, envelope=replace(each.envelope, traceparent=header(publishing[each.title])))
+                if each.title in publishing
+                else each
+                for each in drafts
+            ]
             ends = await self._send(producer, drafts)
             await self.step("published")
             await self._confirm(lease, marks, drafts, ends)
             await self.step("confirmed")
+            self.observed.published(self.system, Counter(each.envelope.aspect for each in drafts))
             log.info("capture: published", system=self.system, titles=len(marks), documents=len(drafts))
+        self._journeys.end(titles, publishing)
         return len(marks) == self.settings.titles_at_once
 
     async def _reserve(self, c: AsyncConnection, titles: Sequence[TitleKey]) -> list[Draft]:

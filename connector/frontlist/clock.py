@@ -20,6 +20,10 @@ class Clock:
         """Microseconds since 1970, UTC."""
         return time.time_ns() // 1000 + self.offset_us
 
+    def steady(self) -> float:
+        """Seconds that never go back, whatever the machine's clock is set to: for how long something takes."""
+        return time.monotonic() + self.offset_us / 1_000_000
+
     def new_id(self) -> str:
         return uuid.uuid4().hex
 

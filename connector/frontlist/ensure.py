@@ -44,6 +44,7 @@ from frontlist.jobs import (
 )
 from frontlist.lanes import Bundle, Lane
 from frontlist.modes import Modes
+from frontlist.observed import UNOBSERVED, Observed
 from frontlist.state import applied, installation, processes, work
 from frontlist.state import settled as decided
 from frontlist.state.database import Database
@@ -112,6 +113,7 @@ class Delivery:
         breaker: BreakerSettings | None = None,
         backfill: Backfill | None = None,
         step: Point = no_step,
+        observed: Observed = UNOBSERVED,
     ) -> None:
         """`process`: the id under which rows are claimed. `journal`: the topic of what was done.
 
@@ -120,7 +122,7 @@ class Delivery:
         """
         self.db, self.targets, self.process, self.clock = db, targets, process, clock
         self.settings, self.journal, self.step = settings or EnsureSettings(), journal, step
-        self.backfill, self._breaker = backfill, breaker or BreakerSettings()
+        self.backfill, self._breaker, self.observed = backfill, breaker or BreakerSettings(), observed
         self.stale_writes = 0
         budgets = budgets or {}
         self.lanes = {name: self._lane(each, budgets.get(name) or Budget(None)) for name, each in targets.items()}
@@ -134,7 +136,11 @@ class Delivery:
                 where=target.name,
                 cure="give it ids that we choose, or a way to read back",
             )
-        breaker = Breaker(self._breaker, lambda: self.clock.now_us() / SECOND)
+
+        def tell(state: str, why: str, seconds: float) -> None:
+            self.observed.breaker(target.name, state, why, seconds or None)
+
+        breaker = Breaker(self._breaker, self.clock.steady, tell)
         linger = self.settings.linger if target.batch > 1 else 0.0
         return Lane(target, budget, breaker, self._deliver, at_once=self.settings.calls_at_once, linger=linger)
 
@@ -362,7 +368,8 @@ class Delivery:
 
     async def _call(self, lane: Lane, chunk: Sequence[Job], deadline: float) -> None:
         try:
-            outcomes = await lane.target.write([each.steps[0] for each in chunk], deadline)
+            with self.observed.traces.within(f"ensure {lane.target.name}", [each.order.span for each in chunk]):
+                outcomes = await lane.target.write([each.steps[0] for each in chunk], deadline)
         except Exception as error:
             await self._failed(lane, chunk, error, deadline)
             return
@@ -445,6 +452,7 @@ class Delivery:
         if isinstance(error, Pause):
             end(jobs, Result("retry", str(error), after=max(1.0, lane.breaker.blocked())))
         elif isinstance(error, Retry):
+            self.observed.retried(lane.target.name)
             end(jobs, Result("retry", str(error), after=error.after, attempt=True))
         elif isinstance(error, DeadLetter):
             for each in jobs:
@@ -478,6 +486,11 @@ class Delivery:
             await processes.give_back(self.db, c, [lease for part in parts for lease in part.holding.leases.values()])
             await work.mark(self.db, c, await self._others(c, done, stale, now))
         self.stale_writes += len(stale)
+        for resource, _ in stale:
+            self.observed.stale(resource.target, 1)
+        for each in done:
+            if each.wrote and (each.order.resource, each.order.claim.consumer) not in stale:
+                self.observed.wrote(each.order.claim.consumer, each.order.resource.target)
         for each in done:
             each.result = settled(each)
         if any(each.wrote for each in done):

@@ -18,7 +18,7 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from frontlist import cli, errors, mapping
+from frontlist import cli, errors, mapping, metrics
 from frontlist.cli.answers import ANSWERS
 from frontlist.settings import Settings
 from frontlist_sandbox import assumptions
@@ -54,7 +54,13 @@ def generate(checkout: Path) -> None:
 
 def files() -> dict[str, str]:
     """Path in the checkout -> text, of everything but the schemas."""
-    made = {"assumptions": assumed(), "settings": settings(), "cli": commands(), "errors": error_tree()}
+    made = {
+        "assumptions": assumed(),
+        "settings": settings(),
+        "cli": commands(),
+        "errors": error_tree(),
+        "metrics": metrics.page(),
+    }
     pages = {f"docs/{name}.md": "\n".join((MARK, *lines)) + "\n" for name, lines in made.items()}
     return pages | {"examples/compose/mapping.yaml": mapping.default_text()}
 

@@ -25,6 +25,7 @@ from httpx_aiohttp import AiohttpTransport
 
 from frontlist.budget import Budget
 from frontlist.errors import ConfigurationError, DeliveryError, Pause, Refuse, Retry, Stop
+from frontlist.observed import UNOBSERVED, Observed
 
 #: How long an answer is quoted in an error.
 EXCERPT = 300
@@ -96,6 +97,8 @@ class Api:
         self.system, self.base_url, self.timeout = system, _address(system, base_url), timeout
         self._key: Key = headers if callable(headers) else lambda: headers
         self.budget = Budget(calls_per_second)
+        #: Told of each call; the running process sets its own.
+        self.observed: Observed = UNOBSERVED
         clock = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout)
         self._transport = AiohttpTransport(client=lambda: _session(connections, clock))
         self._extensions = {"timeout": {"connect": connect_timeout, "read": timeout, "pool": timeout}}
@@ -158,8 +161,11 @@ class Api:
         call = _Call(deadline)
         token = _call.set(call)
         try:
-            async with asyncio.timeout(min(remaining, self.timeout)):
-                return await self._answer(method, path, **body)
+            with self.observed.calling(self.system, method, path) as seen:
+                async with asyncio.timeout(min(remaining, self.timeout)):
+                    response = await self._answer(method, path, **body)
+                seen.answered(response.status_code)
+                return response
         except TooLateError:
             raise Retry("the lease ran out before the request was sent", where=where) from None
         except TimeoutError:

@@ -10,7 +10,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping, Sequence
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -27,9 +29,11 @@ from frontlist.clock import Clock
 from frontlist.contract import DocumentKey, Finding, TitleKey
 from frontlist.errors import ConfigurationError
 from frontlist.kafka import MAX_BYTES, KafkaSettings, TopicState
+from frontlist.observed import UNOBSERVED, Consuming, Observed
 from frontlist.state import captured, dossier, findings, installation, settled, work
 from frontlist.state.database import Database, gone
 from frontlist.step import Step, no_step
+from frontlist.tracing import context_of
 from frontlist.waiting import wait
 from frontlist_schemas import topics
 from frontlist_schemas.canonical import parse_json
@@ -77,6 +81,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
         settings: IntakeSettings | None = None,
         further: Sequence[tuple[str, str]] = (),
         step: Step = no_step,
+        observed: Observed = UNOBSERVED,
     ) -> None:
         """`woken` is set when work became due. `further`: (system, aspect) of documents of plugins' systems."""
         self.db, self.kafka, self.clock, self.step = db, kafka, clock, step
@@ -90,6 +95,10 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
         self._failure: BaseException | None = None
         #: Partitions of which the position is the database's.
         self._placed: set[tuple[str, int]] = set()
+        self.observed = observed
+        self._joined = False
+        #: The batch that is being stored: since when, and where it begins on each partition.
+        self._in_hand: tuple[float, dict[TopicPartition, int]] | None = None
 
     def know(self, there: Mapping[str, TopicState]) -> None:
         """The topics' identities, which are stored with the offsets."""
@@ -101,6 +110,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
             try:
                 await self._consume(stopping)
             except (KafkaError, OSError) as error:
+                self.observed.turned("intake", f"Kafka is gone, paused: {error}")
                 log.warning("intake: Kafka is gone, paused", error=str(error))
             await wait(stopping, 1.0)
 
@@ -137,8 +147,11 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
         try:
             await broker.start()
             while not stopping.is_set() and self._failure is None:
+                self.observed.turned("intake")
+                self.observed.consuming(await self._consuming())
                 await wait(stopping, 0.5)
         finally:
+            self.observed.consuming(None)
             # A handler that is cancelled inside a database call would leave its connection hanging.
             self._ending = True
             async with self._busy:
@@ -153,6 +166,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
     async def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
         """Nothing is held in memory, so nothing has to be drained."""
         self._placed -= {(at.topic, at.partition) for at in revoked}
+        self._joined = False
 
     async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
         """Seek to the offsets that the database holds; a topic that was re-created is refused.
@@ -168,6 +182,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
                 await self._seek(assigned)
                 self._placed |= {(at.topic, at.partition) for at in assigned}
                 consumer.resume(*assigned)
+                self._joined = True
                 return
             except Exception as error:  # aiokafka would only log it, and reading would go on from anywhere
                 if not gone(error):
@@ -180,6 +195,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
         consumer: AIOKafkaConsumer = self._subscriber.consumer
         async with self.db.read() as c:
             stored = await dossier.offsets(c)
+        unread = []
         for at in assigned:
             offset, topic_id = stored.get((at.topic, at.partition), (0, ""))
             known = self._topic_ids.get(at.topic, "")
@@ -188,7 +204,10 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
             if offset:
                 consumer.seek(at, offset)
             else:
-                await consumer.seek_to_beginning(at)
+                unread.append(at)
+        if unread:
+            # All at once: each waits behind a fetch, and together they would outlast the session, again and again.
+            await consumer.seek_to_beginning(*unread)
 
     async def _handle(self, records: list[ConsumerRecord]) -> None:
         """Never raises: an exception would drop the rest of the batch in silence.
@@ -200,12 +219,14 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
         if not records:
             return
         async with self._busy:
+            self._in_hand = (self.clock.steady(), _begins(records))
             if await self._taken(records):
                 ends = {TopicPartition(topic, p): at for (topic, p), at in _ends(records).items()}
                 consumer: AIOKafkaConsumer | None = self._subscriber.consumer
                 if consumer is not None:
                     with contextlib.suppress(KafkaError):
                         await consumer.commit(ends)
+            self._in_hand = None
 
     async def _taken(self, records: Sequence[ConsumerRecord]) -> bool:
         while self._failure is None and not self._ending:
@@ -219,6 +240,29 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
                 log.warning("intake: the database is gone, paused", error=str(error))
                 await asyncio.sleep(1.0)
         return False
+
+    async def _consuming(self) -> Consuming:
+        """The consumer as it is. aiokafka has no word for its health: these are its tasks, fetches and positions."""
+        alive = any(not task.done() for task in self._subscriber.tasks)
+        consumer: AIOKafkaConsumer | None = self._subscriber.consumer
+        since, begins = self._in_hand or (None, {})
+        if consumer is None:
+            return Consuming(alive, joined=False)
+        assigned = consumer.assignment()
+        lag: dict[str, int] = {}
+        fetched = []
+        with contextlib.suppress(TimeoutError, KafkaError, AssertionError):  # taken away in between
+            async with asyncio.timeout(0.2):
+                for at in assigned:
+                    if polled := consumer.last_poll_timestamp(at):
+                        fetched.append(polled)
+                    end = consumer.last_stable_offset(at) or consumer.highwater(at)
+                    if end is not None:
+                        position = begins.get(at) or await consumer.position(at)
+                        lag[at.topic] = lag.get(at.topic, 0) + max(0, end - position)
+        # aiokafka's is a wall-clock time of this machine.
+        at = self.clock.steady() - (time.time() - max(fetched) / 1000) if fetched else None
+        return Consuming(alive, self._joined, len(assigned), len(consumer.paused() & assigned), at, since, lag)
 
     # --- storing ---------------------------------------------------------------------------------------------------
 
@@ -234,6 +278,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
                 raise
             await self._bisect(records, error)
         await self.step("stored")
+        self.observed.took(Counter(record.topic for record in records))
         self.woken.set()
 
     async def _bisect(self, records: Sequence[ConsumerRecord], error: Exception) -> None:
@@ -263,13 +308,37 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
                     documents.append(_document(record, refused))
             except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
                 await self._report(c, record, error)
-        newer = await dossier.store(self.db, c, documents)
+        with self._traced(documents):
+            newer = await dossier.store(self.db, c, documents)
         consumers, now = await installation.registered(c), await self.db.now(c)
         dues = _dues(newer, consumers, now)
+        self._count_coalesced(documents, dues)
         if links or decisions:
             dues += await self._settle(c, links, decisions, consumers, now)
         await work.mark(self.db, c, dues)
         await dossier.save_offsets(self.db, c, _ends(records), self._topic_ids)
+
+    def _count_coalesced(self, documents: Sequence[dossier.Stored], dues: Sequence[work.Due]) -> None:
+        """Changes in this batch for which the newest one of their title does, by consumer."""
+        told = Counter((DocumentKey(each.system, each.aspect), each.title) for each in documents)
+        wanted: Counter[str] = Counter()
+        for due in dues:
+            wanted[due.consumer] += told[DocumentKey(*due.reason.split(".", 1)), due.title]
+        for name, titles in Counter(name for name, _ in {(due.consumer, due.title) for due in dues}).items():
+            if wanted[name] > titles:
+                self.observed.coalesced(name, wanted[name] - titles)
+
+    @contextlib.contextmanager
+    def _traced(self, documents: Sequence[dossier.Stored]) -> Iterator[None]:
+        """A span for each document that is traced."""
+        traces = self.observed.traces
+        told = [each for each in documents if each.traceparent] if traces.on else []
+        spans = [traces.child("intake", [each.traceparent], {"frontlist.title": each.title}) for each in told]
+        try:
+            yield
+        finally:
+            for span in spans:
+                span.end()
 
     async def _settle(
         self,
@@ -378,6 +447,7 @@ def _stored(got: Envelope, record: ConsumerRecord) -> dossier.Stored:
         last_readable=None if last is None else last[0],
         merged_into=got.merged_into,
         siblings=got.siblings,
+        traceparent=got.traceparent if context_of(got.traceparent) else None,
     )
 
 
@@ -420,6 +490,13 @@ def _number(found: object) -> int:
     if not isinstance(found, int) or not 0 <= found < LARGEST:
         raise ValueError(f"{found!r} is no number of ours")
     return found
+
+
+def _begins(records: Sequence[ConsumerRecord]) -> dict[TopicPartition, int]:
+    begins: dict[TopicPartition, int] = {}
+    for record in records:
+        begins.setdefault(TopicPartition(record.topic, record.partition), record.offset)
+    return begins
 
 
 def _ends(records: Sequence[ConsumerRecord]) -> dict[tuple[str, int], int]:

@@ -20,6 +20,7 @@ from frontlist.contract import (
 )
 from frontlist.modes import Modes
 from frontlist.state import applied, work
+from frontlist.tracing import INVALID_SPAN, Span
 from frontlist_schemas.canonical import fingerprint
 
 SECOND = 1_000_000
@@ -42,6 +43,7 @@ class Order:
     imprint: str | None = None
     accepted: bool = False
     until: int | None = None
+    span: Span = INVALID_SPAN
 
     def may(self, modes: Modes) -> bool:
         """Whether its flow may still write: a mode that was lowered acts at once."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 
 import structlog
 from aiokafka import AIOKafkaProducer
@@ -13,6 +14,7 @@ from frontlist.capture import GRACE
 from frontlist.clock import Clock
 from frontlist.errors import FrontlistError
 from frontlist.kafka import MAX_BYTES, KafkaSettings, unreachable
+from frontlist.observed import UNOBSERVED, Observed
 from frontlist.state import applied, processes
 from frontlist.state.database import Database, gone
 from frontlist.waiting import wait
@@ -23,21 +25,25 @@ log = structlog.get_logger(__name__)
 class Outbox:
     """Sends links, decisions and the journal; one process at a time, under a lease."""
 
-    def __init__(self, db: Database, kafka: KafkaSettings, clock: Clock) -> None:
-        self.db, self.kafka, self._me = db, kafka, clock.new_id()
+    def __init__(self, db: Database, kafka: KafkaSettings, clock: Clock, observed: Observed = UNOBSERVED) -> None:
+        self.db, self.kafka, self._me, self.observed = db, kafka, clock.new_id(), observed
 
     async def run(self, stopping: asyncio.Event) -> None:
         while not stopping.is_set():
             try:
                 async with producing(self.kafka) as producer:
                     while not stopping.is_set():
-                        if not await self.once(producer):
+                        sent = await self.once(producer)
+                        self.observed.turned("outbox")
+                        if not sent:
                             await wait(stopping, 0.3)
             except (KafkaError, OSError, FrontlistError) as error:
+                self.observed.turned("outbox", f"Kafka is gone, paused: {error}")
                 log.warning("outbox: Kafka is gone, paused", error=str(error))
             except Exception as error:
                 if not gone(error):
                     raise
+                self.observed.turned("outbox", "the database is gone, paused")
                 log.warning("outbox: the database is gone, paused", error=str(error))
             await wait(stopping, 1.0)
 
@@ -55,6 +61,7 @@ class Outbox:
         await asyncio.gather(*sent)
         async with self.db.begin() as c:
             await applied.sent(c, [row.number for row in rows])
+        self.observed.sent(Counter(row.topic for row in rows))
         return len(rows)
 
 

@@ -6,7 +6,7 @@ import asyncio
 import fcntl
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -22,13 +22,17 @@ from frontlist.contract import Capabilities, Target
 from frontlist.ensure import Delivery
 from frontlist.errors import ConfigurationError, DeliveryError, FrontlistError
 from frontlist.gentleness import Backfill
+from frontlist.health import Facts
+from frontlist.instruments import Instruments, Watch
 from frontlist.intake import Intake, all_due, recreated
 from frontlist.kafka import Topics, TopicState
 from frontlist.mapping import FieldMapping
+from frontlist.observed import UNOBSERVED, Observed
 from frontlist.opening import open_all
 from frontlist.outbox import Outbox
 from frontlist.plugins import Plugins
 from frontlist.progress import Say, unsaid
+from frontlist.serving import Probes, Serving
 from frontlist.settings import Settings
 from frontlist.source import Source
 from frontlist.state import applied, captured, dossier, installation, processes, schema, settled, work
@@ -40,6 +44,7 @@ from frontlist.systems.consonance.target import ConsonanceTarget
 from frontlist.systems.fourallportal.client import Client as FourallportalClient
 from frontlist.systems.fourallportal.source import FourallportalSource
 from frontlist.systems.fourallportal.target import FourallportalTarget
+from frontlist.tracing import Exporting, Traces
 from frontlist.waiting import wait
 from frontlist.work import Active, Worker
 from frontlist_schemas import topics
@@ -86,9 +91,9 @@ class Installation:
             "fourallportal": FourallportalTarget(self.fourallportal, self.uses, settings.fourallportal),
             **{name: each.target for name, each in self._opened.items() if each.target},
         }
-        apis = {name: each.api for name, each in self._opened.items() if each.api}
-        apis |= {"consonance": self.consonance.api, "fourallportal": self._dam}
-        self.budgets = {name: api.budget for name, api in apis.items()}
+        self._apis = {name: each.api for name, each in self._opened.items() if each.api}
+        self._apis |= {"consonance": self.consonance.api, "fourallportal": self._dam}
+        self.budgets = {name: api.budget for name, api in self._apis.items()}
         for name, budget in self.budgets.items():
             budget.share(self.db, name)
         #: (system, aspect) of what plugins' systems state, beside our ten.
@@ -97,6 +102,15 @@ class Installation:
         ]
         self.topics = Topics(settings.kafka, self.further)
         self.known: dict[str, Capabilities] = {}
+        self.observed: Observed = UNOBSERVED
+        #: Where the running process answers probes; None: nowhere.
+        self.probes: str | None = None
+
+    def observe(self, observed: Observed) -> None:
+        """Who is told what happens; parts made after it tell it too."""
+        self.observed = observed
+        for api in self._apis.values():
+            api.observed = observed
 
     async def close(self) -> None:
         await self.consonance.api.close()
@@ -110,6 +124,8 @@ class Installation:
         """What the systems can do now; answers those that are known for the first time. One that fails is logged."""
         new = []
         for name, target in self.targets.items():
+            if name not in self.known:
+                self.observed.turned("work", f"{name} was not asked yet what it can do")
             try:
                 found = await target.capabilities()
             except FrontlistError as error:
@@ -227,22 +243,75 @@ async def run(
     parts: Sequence[str] = PARTS,
     consumers: Sequence[str] | None = None,
     ready: asyncio.Event | None = None,
+    traces: Traces | None = None,
 ) -> None:
-    """The running process; `parts` of capture, intake, work, `consumers` by name (None: all)."""
+    """The running process; `parts` of capture, intake, work, `consumers` by name (None: all).
+
+    `traces`: where spans go instead of `telemetry.endpoint`.
+    """
     ownership.check(it.plugins.consumers, it.mapping)
     with alone(it.db):
+        await _run(it, stopping, parts, consumers, ready, traces)
+
+
+def intervals(it: Installation) -> dict[tuple[str, str], float]:
+    """(system, feed) -> seconds between two passes."""
+    return {(source.name, feed.name): feed.every for source in it.sources.values() for feed in source.feeds}
+
+
+@asynccontextmanager
+async def watched(
+    it: Installation, stopping: asyncio.Event, parts: Sequence[str], traces: Traces | None
+) -> AsyncIterator[Facts]:
+    """Facts, metrics and traces of this process, and the server that shows them, for as long as the block lasts."""
+    exporting = Exporting(it.settings.telemetry, it.settings.tenant)
+    instruments = Instruments(it.clock, it.settings.health, traces or exporting.traces)
+    facts, over = instruments.facts, asyncio.Event()
+    captures = [f"capture/{name}" for name in it.sources] if "capture" in parts else []
+    facts.parts = (*captures, *(part for part in ("intake", "work") if part in parts), "outbox")
+    facts.every = intervals(it)
+    it.observe(instruments)
+    watch = Watch(instruments, it.db, it.topics.cluster_id, stopping)
+    probes = Probes(instruments, watch, asyncio.get_running_loop())
+    with ExitStack() as stack:
+        if it.settings.health.listen != "off":
+            serving = stack.enter_context(Serving(it.settings.health.listen, probes.paths))
+            it.probes = serving.url
+            log.info("probes and metrics are served", url=it.probes)
+        watching = asyncio.create_task(watch.run(over))
+        try:
+            yield facts
+        finally:
+            over.set()
+            await asyncio.gather(watching, return_exceptions=True)
+            await asyncio.to_thread(exporting.close)
+
+
+async def _run(
+    it: Installation,
+    stopping: asyncio.Event,
+    parts: Sequence[str],
+    consumers: Sequence[str] | None,
+    ready: asyncio.Event | None,
+    traces: Traces | None,
+) -> None:
+    async with watched(it, stopping, parts, traces) as facts:
+        facts.stage = "the topics are looked at"
         there = await it.check_topics()
         await it.identify(there)
         if it.db.sqlite:
             # No other process can be alive beside this file, so what the last one held is free.
             async with it.db.begin() as c:
                 await processes.forget_all(c)
+        facts.stage = "the mapping is compared with the tenant"
         try:
             await fits(it)
         except DeliveryError as error:
             log.warning("the mapping could not be compared with the tenant", error=str(error))
+        facts.stage = "consumers are registered, and the mapping becomes active"
         await it.register()
         active = await it.activate()
+        facts.stage = "the database is compared with what Kafka was told"
         if await _restored(it):
             log.warning("the database is older than what Kafka was told: all that it remembers is read back")
             async with it.db.begin() as c:
@@ -251,7 +320,7 @@ async def run(
                 await work.mark(it.db, c, await all_due(c, everyone, await it.db.now(c), "restored"))
         woken = asyncio.Event()
         async with asyncio.TaskGroup() as group:
-            group.create_task(Outbox(it.db, it.settings.kafka, it.clock).run(stopping))
+            group.create_task(Outbox(it.db, it.settings.kafka, it.clock, it.observed).run(stopping))
             if "capture" in parts:
                 for source in it.sources.values():
                     group.create_task(_capture(it, source).run(stopping))
@@ -264,11 +333,13 @@ async def run(
                     settings=it.settings.intake,
                     further=it.further,
                     step=it.step,
+                    observed=it.observed,
                 )
                 intake.know(there)
                 group.create_task(intake.run(stopping))
             if "work" in parts:
                 group.create_task(_work(it, worker(it, active, woken, consumers), stopping))
+            facts.started = True
             if ready is not None:
                 ready.set()
 
@@ -282,6 +353,7 @@ def _capture(it: Installation, source: Source) -> Capture:
         clock=it.clock,
         settings=it.settings.capture,
         step=it.step,
+        observed=it.observed,
     )
 
 
@@ -301,6 +373,7 @@ def worker(
         breaker=it.settings.breaker,
         backfill=Backfill(it.db, it.settings.backfill, ZoneInfo(it.settings.consonance.zone), it.clock),
         step=it.step,
+        observed=it.observed,
     )
     return Worker(
         it.db,
@@ -314,6 +387,7 @@ def worker(
         woken=woken,
         settings=it.settings.work,
         step=it.step,
+        observed=it.observed,
     )
 
 

@@ -23,10 +23,12 @@ from frontlist.capture import CaptureSettings
 from frontlist.ensure import EnsureSettings
 from frontlist.errors import ConfigurationError
 from frontlist.gentleness import BackfillSettings
+from frontlist.health import HealthSettings
 from frontlist.intake import IntakeSettings
 from frontlist.kafka import KafkaSettings
 from frontlist.systems.consonance.settings import ConsonanceSettings
 from frontlist.systems.fourallportal.settings import FourallportalSettings
+from frontlist.tracing import TelemetrySettings
 from frontlist.work import WorkSettings
 
 #: Hosts at which a test configuration refuses to start.
@@ -64,6 +66,8 @@ class Settings(BaseSettings):
     ensure: EnsureSettings = Field(default_factory=EnsureSettings, description="ensure")
     breaker: BreakerSettings = Field(default_factory=BreakerSettings, description="when a system is left alone")
     backfill: BackfillSettings = Field(default_factory=BackfillSettings, description="how gently Consonance is filled")
+    health: HealthSettings = Field(default_factory=HealthSettings, description="probes and metrics")
+    telemetry: TelemetrySettings = Field(default_factory=TelemetrySettings, description="traces")
     log: LogSettings = Field(default_factory=LogSettings, description="the log")
 
     @classmethod

@@ -36,10 +36,12 @@ from frontlist.grouping import Group
 from frontlist.jobs import SECOND, Order, Result
 from frontlist.linking import holding
 from frontlist.modes import Modes, imprint
+from frontlist.observed import UNOBSERVED, Observed
 from frontlist.source import RawKey
 from frontlist.state import applied, captured, dossier, findings, installation, processes, settled, work
 from frontlist.state.database import Database, gone, plain
 from frontlist.step import Step, no_step
+from frontlist.tracing import FRESH_US, INVALID_SPAN, Span
 from frontlist.waiting import wait
 from frontlist_schemas.canonical import fingerprint
 
@@ -113,7 +115,10 @@ class Seen:
 
 @dataclass
 class Title:
-    """One claimed title on its way; `noted`: what its consumer's last plan noted."""
+    """One claimed title on its way; `noted`: what its consumer's last plan noted.
+
+    `changed_at`: when the live change was observed that made it due (microseconds since 1970).
+    """
 
     claim: work.Claim
     noted: Mapping[str, Json]
@@ -122,6 +127,8 @@ class Title:
     results: list[Result] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     unsettled: set[str] = field(default_factory=set)
+    span: Span = INVALID_SPAN
+    changed_at: int | None = None
 
 
 class Worker:
@@ -141,14 +148,15 @@ class Worker:
         woken: asyncio.Event | None = None,
         settings: WorkSettings | None = None,
         step: Step = no_step,
+        observed: Observed = UNOBSERVED,
     ) -> None:
         """`decisions`: the topic of decisions. The process id is the delivery's."""
         self.db, self.consumers, self.delivery, self.tenant = db, consumers, delivery, tenant
         self.active, self.capabilities, self.clock, self.decisions = active, capabilities, clock, decisions
         self.woken = woken or asyncio.Event()
-        self.settings, self.step = settings or WorkSettings(), step
+        self.settings, self.step, self.observed = settings or WorkSettings(), step, observed
         self.process = delivery.process
-        self._idle = False
+        self._idle, self._trouble = False, ""
         self._in_hand: dict[int, work.Claim] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._freed, self._gone = asyncio.Event(), asyncio.Event()
@@ -170,6 +178,9 @@ class Worker:
                         raise
                     begun = 0
                     self._gone.set()
+                if self._gone.is_set():
+                    self._trouble = "the database is gone, paused"
+                self.observed.turned("work", self._trouble)
                 if self._gone.is_set():
                     self._gone.clear()
                     log.warning("work: the database is gone, paused")
@@ -241,8 +252,9 @@ class Worker:
                 if not self._idle:
                     log.warning("work: another mapping is active, so this process does not work")
                 self._idle = True
+                self._trouble = "another mapping is active, so this process does not work; restart it with that one"
                 return active, []
-            self._idle = False
+            self._idle, self._trouble = False, ""
             now = await self.db.now(c)
             overtaken = await self._tidy(c, now)
             claims = await work.claim(
@@ -258,6 +270,8 @@ class Worker:
         self._in_hand |= {each.claim: each for each in claims}
         self.delivery.withdraw(overtaken)
         if claims:
+            for (name, priority), number in Counter((each.consumer, each.priority) for each in claims).items():
+                self.observed.claimed(name, priority, number)
             await self.step("claimed")
         return active, claims
 
@@ -317,6 +331,7 @@ class Worker:
                 raise
             await self._stopped(consumer, title.claim, error)
         finally:
+            title.span.end()
             self._drop([title.claim])
             self._pace.finished(any(each.called for each in title.results) or not title.results)
 
@@ -343,9 +358,15 @@ class Worker:
         async with self.db.read() as c:
             now = await self.db.now(c)
             seen = await self.look(c, consumer.name, names)
+            traced = await dossier.traced(c, names, now - FRESH_US) if self.observed.traces.on else {}
             titles = [Title(claim, seen.notes[claim.title]) for claim in claims]
             for title in titles:
-                title.plan, title.error = self.plan(consumer, seen.dossiers[title.claim.title], seen, active, now)
+                about = {"frontlist.consumer": consumer.name, "frontlist.title": title.claim.title}
+                title.span = self.observed.traces.child("work", traced.get(title.claim.title, ()), about)
+                with self.observed.traces.within("plan", [title.span]):
+                    title.plan, title.error = self.plan(consumer, seen.dossiers[title.claim.title], seen, active, now)
+                self.observed.planned(consumer.name, failed=title.plan is None)
+                title.changed_at = _changed_at(title.claim, seen.dossiers[title.claim.title])
                 if title.plan is not None:
                     title.findings += title.plan.findings
             strangers = [d.resource for t in titles if t.plan for d in t.plan.desired if d.resource not in seen.held]
@@ -430,6 +451,7 @@ class Worker:
                 imprint=whose,
                 accepted=proposal(desired) in seen.accepted,
                 until=until if until is not None and until > now else None,
+                span=title.span,
             )
             mode = seen.modes.of(desired.flow, whose)
             if desired.resource.target not in self.capabilities():
@@ -443,7 +465,7 @@ class Worker:
         ordered = {order.resource for order in orders}
         for resource, each in held.items():
             if each.title == claim.title and resource not in ordered and each.in_doubt(now):
-                orders.append(Order(claim, resource, None, vector, each))
+                orders.append(Order(claim, resource, None, vector, each, span=title.span))
         return orders
 
     def _wait_for_a_link(self, title: Title, resource: Resource, seen: Seen) -> None:
@@ -495,7 +517,7 @@ class Worker:
 
     async def _finish_all(self, items: Sequence[tuple[Consumer, Title]]) -> list[None]:
         """Findings, notes, and what is due next, where nothing marked the row again."""
-        done: list[tuple[str, work.Finished]] = []
+        done: list[tuple[Title, work.Finished]] = []
         async with self.db.begin() as c:
             now = await self.db.now(c)
             mine = await work.still_mine(self.db, c, self.process, [title.claim for _, title in items])
@@ -507,10 +529,13 @@ class Worker:
                 open_ = {title.claim.title: title.unsettled for title in titles}
                 await findings.settle(self.db, c, name, said, now, keep=open_)
                 await self._note(c, name, titles)
-                done += [(name, self._finished(title, looks.get(title.claim.title), now)) for title in titles]
+                done += [(title, self._finished(title, looks.get(title.claim.title), now)) for title in titles]
             await work.finish(self.db, c, [each for _, each in done], now)
-        for name in sorted({name for name, _ in done}):
-            log.info("work: done", consumer=name, **_outcomes([each for whose, each in done if whose == name]))
+        for title, each in done:
+            behind = None if title.changed_at is None else (now - title.changed_at) / SECOND
+            self.observed.outcome(each.claim.consumer, each.outcome, behind)
+        for name in sorted({each.claim.consumer for _, each in done}):
+            log.info("work: done", consumer=name, **_outcomes([e for _, e in done if e.claim.consumer == name]))
         await self.step("finished")
         return [None] * len(items)
 
@@ -560,6 +585,11 @@ class Worker:
             return result.after
         longest = min(self.settings.retry_longest, self.settings.retry_first * 2 ** min(attempts, 20))
         return random.uniform(0.0, longest)  # noqa: S311  jitter, nothing secret
+
+
+def _changed_at(claim: work.Claim, dossier: Dossier) -> int | None:
+    documents = dossier.documents.items() if claim.live else ()
+    return next((int(each.revision) for key, each in documents if str(key) == claim.reason), None)
 
 
 class _Pace:

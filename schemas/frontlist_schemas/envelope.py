@@ -36,6 +36,7 @@ class Envelope:
 
     `last_readable` goes out with an unreadable document; give it with a present one too, in case that is too large.
     `siblings`: aspect -> revision of the title's other documents when this one was made.
+    `traceparent`: CloudEvents' distributed tracing extension (W3C Trace Context), of a change that is traced.
     """
 
     system: str
@@ -49,6 +50,7 @@ class Envelope:
     last_readable: Readable | None = None
     merged_into: str | None = None
     schema_version: str = SCHEMA_VERSION
+    traceparent: str | None = None
 
 
 def encode(envelope: Envelope, tenant: str) -> tuple[list[tuple[str, bytes]], bytes | None]:
@@ -64,6 +66,7 @@ def encode(envelope: Envelope, tenant: str) -> tuple[list[tuple[str, bytes]], by
         "sequence": f"{envelope.revision:020d}",
         "siblings": ",".join(f"{a}={r:020d}" for a, r in sorted(envelope.siblings.items())) or None,
         "schemaversion": envelope.schema_version,
+        "traceparent": envelope.traceparent,
     }
     event = CloudEvent({k: v for k, v in attributes.items() if v is not None}, value)
     message = to_binary(event, JSONFormat())
@@ -115,6 +118,8 @@ def decode(key: bytes | str | None, headers: Headers, value: bytes | None) -> En
             revision=_revision(attributes.get("sequence"), "ce_sequence"),
             siblings=_siblings(attributes.get("siblings")),
             schema_version=_version(attributes.get("schemaversion")),
+            # Whatever another writer put there never spoils a document.
+            traceparent=attributes.get("traceparent") or None,
             **_stated(data),
         )
     except (KeyError, TypeError, AttributeError) as error:

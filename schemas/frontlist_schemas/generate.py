@@ -96,6 +96,11 @@ _HEADERS = {
         "ce_sequence": _REVISION,
         "ce_siblings": {"type": "string", "description": "aspect=revision,... of the title's other documents"},
         "ce_schemaversion": {"type": "string", "pattern": r"^1\.\d+$"},
+        "ce_traceparent": {
+            "type": "string",
+            "pattern": "^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$",
+            "description": "W3C Trace Context (CloudEvents' distributed tracing extension) of a change that is traced",
+        },
         "content-type": {"type": "string", "const": "application/json"},
     },
 }

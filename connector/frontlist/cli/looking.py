@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
+import httpx
 import sqlalchemy as sa
 import typer
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from frontlist import runtime
+from frontlist import health, runtime
 from frontlist.cli.terminal import AsJson, Config, say_json, table, wait_for
 from frontlist.clock import moment
 from frontlist.plugins import Plugins
 from frontlist.settings import load
-from frontlist.state import captured, findings, processes, settled, work
+from frontlist.state import captured, census, findings, processes, settled, work
 
 #: Outcomes that somebody may have to do something about.
 TROUBLES = ("retry", "refused", "dead-lettered", "stopped")
@@ -41,7 +43,7 @@ def plugins(as_json: AsJson = False) -> None:
 
 
 def status(config: Config = None, as_json: AsJson = False) -> None:
-    """Feeds, work, modes, processes and open findings at a glance."""
+    """Health, feeds, work, modes, processes and open findings at a glance."""
 
     async def go() -> dict[str, Any]:
         async with runtime.opened(load(config)) as it:
@@ -51,6 +53,10 @@ def status(config: Config = None, as_json: AsJson = False) -> None:
     if as_json:
         say_json(found)
         return
+    table(
+        ("check", "state", "since", "why, and the cure"),
+        [(c["check"], c["state"], c["since"], ". ".join(filter(None, (c["why"], c["cure"])))) for c in found["checks"]],
+    )
     table(
         ("feed", "last complete pass", "error"),
         [(f["feed"], f["completed"] or "never", f["error"] or "") for f in found["feeds"]],
@@ -71,6 +77,7 @@ def status(config: Config = None, as_json: AsJson = False) -> None:
 
 async def summary(it: runtime.Installation) -> dict[str, Any]:
     """What `status` shows, as plain values."""
+    checks = await _checks(it)
     async with it.db.read() as c:
         now = await it.db.now(c)
         feeds = [
@@ -86,6 +93,7 @@ async def summary(it: runtime.Installation) -> dict[str, Any]:
         for each in await findings.open_ones(c):
             kinds[each.kind] = kinds.get(each.kind, 0) + 1
         return {
+            "checks": checks,
             "feeds": feeds,
             "work": rows,
             "troubles": await _troubles(c),
@@ -93,6 +101,22 @@ async def summary(it: runtime.Installation) -> dict[str, Any]:
             "processes": [{"process": p.id, "heartbeat": _at(p.heartbeat_at)} for p in await processes.living(c, now)],
             "findings": kinds,
         }
+
+
+async def _checks(it: runtime.Installation) -> list[dict[str, Any]]:
+    """Those of the process at `health.listen`, where one answers; else what the database alone can say."""
+    host, _, port = it.settings.health.listen.rpartition(":")
+    if host:
+        here = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(host, host)  # noqa: S104  nothing listens, we ask
+        try:
+            async with httpx.AsyncClient(timeout=2.0, trust_env=False) as http:
+                return list((await http.get(f"http://{here}:{port}/readyz")).json()["checks"])
+        except (httpx.HTTPError, ValueError, KeyError, TypeError):
+            pass  # nothing runs here, or something else does
+    async with it.db.read() as c:
+        found = await census.take(it.db, c)
+    said = health.counted(found, runtime.intervals(it), it.settings.health)
+    return [asdict(each) for each in health.Report(it.clock).of(list(said))]
 
 
 async def _troubles(c: AsyncConnection) -> list[dict[str, Any]]:

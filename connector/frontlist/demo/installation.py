@@ -109,6 +109,7 @@ def configuration(at: Addresses) -> dict[str, Any]:
         "work": {"idle": 0.2, "retry_first": 0.3},
         "ensure": {"lease": 5.0, "look_again": 1.0},
         "breaker": {"refused_key": 1.0},
+        "health": {"listen": "127.0.0.1:0"},
     }
 
 

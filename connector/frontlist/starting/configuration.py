@@ -44,6 +44,10 @@ fourallportal:
   locales: {locales}
   # calls_per_second: 4
 
+# Probes and metrics; in a container 0.0.0.0:9464, or off.
+# health:
+#   listen: 127.0.0.1:9464
+
 # log:
 #   level: info
 #   json_lines: true

@@ -63,6 +63,7 @@ outbox_table = sa.Table(
     sa.Column("topic", sa.Text, nullable=False),
     sa.Column("key", sa.Text, nullable=False),
     sa.Column("value", sa.Text),
+    sa.Column("at", sa.BigInteger, nullable=False),
 )
 
 
@@ -381,8 +382,9 @@ async def post(db: Database, connection: AsyncConnection, records: Sequence[tupl
     if not records:
         return
     numbers = await db.draw(connection, len(records))
+    now = await db.now(connection) if records else 0
     rows = [
-        {"number": number, "topic": topic, "key": key, "value": dump(value)}
+        {"number": number, "topic": topic, "key": key, "value": dump(value), "at": now}
         for number, (topic, key, value) in zip(numbers, records, strict=True)
     ]
     await db.add(connection, outbox_table, rows)

@@ -25,6 +25,7 @@ document_table = sa.Table(
     sa.Column("last_readable", sa.BigInteger),
     sa.Column("merged_into", sa.Text),
     sa.Column("siblings", sa.Text),
+    sa.Column("traceparent", sa.Text),  # of a change that is traced
     sa.Index("document_by_title", "title"),
     # A document of some kilobytes stays in its row: compressed beside it, it costs twice the CPU to store and to read.
     postgresql_with={"toast_tuple_target": "8160"},
@@ -53,6 +54,7 @@ class Stored:
     last_readable: int | None = None
     merged_into: str | None = None
     siblings: Mapping[str, int] | None = None
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,7 @@ async def store(db: Database, connection: AsyncConnection, documents: Sequence[S
             "last_readable": each.last_readable,
             "merged_into": each.merged_into,
             "siblings": dump(dict(each.siblings or {})),
+            "traceparent": each.traceparent,
         }
         for each in newest.values()
     ]
@@ -160,6 +163,20 @@ def _document(key: DocumentKey, title: TitleKey, row: sa.Row[tuple[object, ...]]
         confirmed_at=None if at is None else moment(at),
         siblings={aspect: Revision(value) for aspect, value in (load(row.siblings) or {}).items()},
     )
+
+
+async def traced(connection: AsyncConnection, names: Sequence[TitleKey], since: int) -> dict[TitleKey, list[str]]:
+    """The `traceparent` of each title's traced documents that were observed since then, the newest first."""
+    c = document_table.c
+    query = (
+        sa.select(c.title, c.traceparent)
+        .where(c.title.in_(set(names)), c.traceparent.is_not(None), c.revision >= since)
+        .order_by(c.revision.desc())
+    )
+    out: dict[TitleKey, list[str]] = {}
+    for row in await connection.execute(query):
+        out.setdefault(TitleKey(row.title), []).append(row.traceparent)
+    return out
 
 
 async def titles(connection: AsyncConnection, systems_aspects: Sequence[DocumentKey]) -> list[TitleKey]:

@@ -14,6 +14,7 @@ from unit.schemas.documents import BODIES
 
 API = json.loads((generate.HERE / "asyncapi.json").read_text())
 REFERENCE = {"type": "object", "required": ["$ref"], "additionalProperties": False, "properties": {"$ref": {}}}
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 STRUCTURE = {
     "type": "object",
     "required": ["asyncapi", "info", "servers", "channels", "operations", "components"],
@@ -76,7 +77,9 @@ def test_every_reference_holds(reference: str) -> None:
 
 def test_headers_that_encode_writes_hold_against_the_header_schema() -> None:
     schema = API["components"]["messageTraits"]["document"]["headers"]
-    headers, _ = encode(Envelope("consonance", "rights", "work:1", 5, "present", {}, {"formats": 4}), "acme")
+    headers, _ = encode(
+        Envelope("consonance", "rights", "work:1", 5, "present", {}, {"formats": 4}, traceparent=TRACE), "acme"
+    )
     jsonschema.validate({name: value.decode() for name, value in headers}, schema)
     assert {name for name, _ in headers} == set(schema["properties"])
 

@@ -20,7 +20,10 @@ UNREADABLE = replace(PRESENT, state="unreadable", body=None, reason="a null wher
 ERASED = replace(PRESENT, state="erased", body=None, siblings={})
 
 
-@pytest.mark.parametrize("envelope", [PRESENT, GONE, UNREADABLE, replace(UNREADABLE, last_readable=None)])
+TRACED = replace(PRESENT, traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+
+
+@pytest.mark.parametrize("envelope", [PRESENT, GONE, UNREADABLE, replace(UNREADABLE, last_readable=None), TRACED])
 def test_what_was_encoded_is_decoded(envelope: Envelope) -> None:
     headers, value = encode(envelope, "acme")
     assert decode(b"work:61417", headers, value) == envelope
@@ -41,6 +44,13 @@ def test_headers_are_cloudevents_in_binary_mode_as_decision_0001_lists_them() ->
         "content-type": b"application/json",
     }
     assert value == b'{"document":{"contracts":{"state":"unseen"},"work_id":61417},"state":"present"}'
+
+
+def test_the_context_of_a_traced_change_is_a_header_of_its_own_and_whatever_stands_there_spoils_nothing() -> None:
+    headers, value = encode(TRACED, "acme")
+    assert dict(headers)["ce_traceparent"] == str(TRACED.traceparent).encode()
+    wrong = [(name, b"garbage" if name == "ce_traceparent" else each) for name, each in headers]
+    assert decode(b"work:61417", wrong, value) == replace(PRESENT, traceparent="garbage")
 
 
 def test_a_kafka_null_is_an_erasure_with_and_without_headers() -> None:

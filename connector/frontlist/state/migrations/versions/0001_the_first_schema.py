@@ -119,6 +119,7 @@ def upgrade() -> None:
         sa.Column("last_readable", sa.BigInteger(), nullable=True),
         sa.Column("merged_into", sa.Text(), nullable=True),
         sa.Column("siblings", sa.Text(), nullable=True),
+        sa.Column("traceparent", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("system", "aspect", "title"),
         postgresql_with={"toast_tuple_target": "8160"},
     )
@@ -207,6 +208,7 @@ def upgrade() -> None:
         sa.Column("topic", sa.Text(), nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
         sa.Column("value", sa.Text(), nullable=True),
+        sa.Column("at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("number"),
     )
     op.create_table(
