@@ -353,7 +353,7 @@ def limited(bench: Bench) -> Figure:
                 "contender": contender.name,
                 "complete": complete,
                 "calls": found.limited,
-                "allowed": found.in_flight_at_limit + int(windows),
+                "allowed": found.in_flight_max + int(windows),
                 "seconds_after": round(found.right_at - at, 1),
             }
             say(f"  {row}")
