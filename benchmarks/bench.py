@@ -16,8 +16,9 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import fields, replace
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from benching import programs, report
 from benching.contenders import Place
@@ -69,9 +70,9 @@ def _bench(running: ExitStack, said: argparse.Namespace, *, peers: bool) -> tupl
     return Bench(Place(kafka, postgres, target.url, tenants, folder, built), target, scale), notes
 
 
-def _amount(said: str) -> tuple[str, int | float]:
+def _amount(said: str) -> tuple[str, Any]:
     name, _, number = said.partition("=")
-    kinds = {field.name: type(field.default) for field in fields(Scale)}
+    kinds = {name: type(each) for name, each in asdict(Scale()).items()}
     if name not in kinds:
         raise SystemExit(f"--scale {said}: choose of {', '.join(kinds)}, e.g. --scale zombies=2")
     return name, kinds[name](number)

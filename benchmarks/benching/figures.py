@@ -287,7 +287,7 @@ def _zombie(bench: Bench) -> dict[str, Any]:
 
 def poisoned(bench: Bench) -> Figure:
     """One key always answers 500: the rate of the others, to the rate without it."""
-    bad = "work:4242"
+    bad = f"work:{bench.scale.records // 2}"
     return _disturbed(bench, "one key always 500", lambda key: key == bad, fail_keys=[bad])
 
 
@@ -331,7 +331,8 @@ LIMITED, RETRY_AFTER = 8.0, 5
 def limited(bench: Bench) -> Figure:
     """429 to everything for 8 s, with Retry-After 5: how many calls are made in that time."""
     changes = loads.distinct(bench.scale.records)
-    expected, rows = loads.latest(changes), []
+    expected = loads.latest(changes)
+    rows: list[dict[str, Any]] = []
     with _load(bench, changes) as (ours, prefix):
         for contender in (ours, *_peers(bench, prefix, [Parallel])):
             bench.target.begin(expected, 20)
@@ -352,7 +353,7 @@ def limited(bench: Bench) -> Figure:
                 "contender": contender.name,
                 "complete": complete,
                 "calls": found.limited,
-                "allowed": found.in_flight_at_limit + int(windows),
+                "allowed": found.in_flight_max + int(windows),
                 "seconds_after": round(found.right_at - at, 1),
             }
             say(f"  {row}")

@@ -79,7 +79,7 @@ def publish(bootstrap: str, prefix: str, changes: Iterable[Change]) -> int:
 
 def _records(
     prefix: str, changes: Iterable[Change]
-) -> Iterator[tuple[str, bytes, bytes | None, list[tuple[str, bytes]]]]:
+) -> Iterator[tuple[str, bytes, bytes | None, list[tuple[str, str | bytes | None]]]]:
     chance = random.Random(7)  # noqa: S311  filling, nothing secret
     for each in changes:
         body = {"name": f"{each.title} {chance.randrange(10**6)}", "text": ""}
@@ -88,4 +88,4 @@ def _records(
         headers, value = encode(
             Envelope("consonance", each.aspect, each.title, each.revision, "present", body=body), TENANT
         )
-        yield topic(prefix, "consonance", each.aspect), each.title.encode(), value, headers
+        yield topic(prefix, "consonance", each.aspect), each.title.encode(), value, list(headers)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+import ssl
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -100,7 +101,9 @@ class Api:
         #: Told of each call; the running process sets its own.
         self.observed: Observed = UNOBSERVED
         clock = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout)
-        self._transport = AiohttpTransport(client=lambda: _session(connections, clock))
+        # The session verifies by aiohttp's own context; the transport would load all authorities once more.
+        unused = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        self._transport = AiohttpTransport(verify=unused, client=lambda: _session(connections, clock))
         self._extensions = {"timeout": {"connect": connect_timeout, "read": timeout, "pool": timeout}}
         self._headers = {**HEADERS, **self._sendable(self._key())}
 

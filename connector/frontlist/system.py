@@ -43,7 +43,9 @@ class System(Protocol):
     """
 
     name: str
-    settings: type[BaseModel]
+
+    @property  # read only, so that a plugin may state its own class
+    def settings(self) -> type[BaseModel]: ...
 
     def open(self, settings: Any, tenant: str) -> Opened:
         """`settings`: an instance of `self.settings`. `tenant`: the installation's name, for `chosen_id`."""

@@ -23,7 +23,9 @@ REGISTRIES = [
     ("docker", "io"),
     ("ghcr", "io"),
     ("quay", "io"),
-    ("golang", "org"),
+    # Names of Go modules begin with other hosts of that zone.
+    ("proxy.golang", "org"),
+    ("sum.golang", "org"),
     ("crates", "io"),
     ("rubygems", "org"),
 ]
@@ -54,5 +56,6 @@ def test_no_file_names_a_place_on_a_machine() -> None:
 
 def test_a_registry_and_a_machine_would_be_noticed() -> None:
     assert REGISTRY.search("https://" + ".".join(("files", "pythonhosted", "org")) + "/x")
+    assert REGISTRY.search("https://proxy." + ".".join(("golang", "org")) + "/x.mod")
     assert MACHINE.search("see " + "/".join(("", "home", "ada", "frontlist")))
     assert not MACHINE.search("frontlist/state/work/rows and http://127.0.0.1/work/1")
