@@ -13,11 +13,11 @@ import pytest
 import frontlist_metadata.plugin
 import tenants
 from answers import answer
-from frontlist import checking, runtime
+from frontlist import checking, mapping, runtime
 from frontlist.checking import Check, Report, Scratch
 from frontlist.contract import Consumer
 from frontlist.errors import ConfigurationError
-from frontlist.mapping import default_text
+from frontlist.mapping import default_text, module_uses
 from frontlist.plugins import Plugins, hookimpl
 from frontlist.settings import Settings, load
 from frontlist.starting import Access, Answers, start
@@ -204,6 +204,17 @@ async def test_a_missing_marker_field_turns_creating_off(ready: Settings, pair: 
     pair.dam.send("DELETE", "/sandbox/schema/product/fields/frontlist_origin")
     report = await checking.look(ready)
     assert only(report, "creating in product").detail == "is off: no frontlist_origin"
+
+
+async def test_a_connector_without_a_field_that_frontlist_writes_is_a_warning(
+    ready: Settings, pair: tenants.Pair
+) -> None:
+    (use,) = (each for each in module_uses(mapping.load(default_text())) if each.module == "product")
+    fields = sorted(use.read)
+    kept = [name for name in fields if name != "author_line"]
+    pair.dam.send("PUT", "/sandbox/connectors/frontlist_product", {"module": "product", "fields": kept})
+    found = only(await checking.look(ready), "connector frontlist_product")
+    assert (found.status, found.detail) == ("warning", "lacks author_line, which Frontlist writes")
 
 
 async def test_a_connector_of_another_module_or_without_a_field_fails(ready: Settings, pair: tenants.Pair) -> None:

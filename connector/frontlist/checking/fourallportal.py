@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from frontlist.checking.verdict import Check, failed
@@ -52,7 +52,7 @@ async def look(client: Client, settings: FourallportalSettings, mapping: FieldMa
     for use in uses:
         if use.module in there:
             found += _used(use, there[use.module], records[use.module])
-        found += _connected(use, connectors[use.connector])
+        found += _connected(_known(use, there.get(use.module)), connectors[use.connector])
     found += _untold(mapping, there, options)
     return Looked(found, Portal(there, {name: each for name, each in connectors.items() if each is not None}))
 
@@ -102,6 +102,13 @@ def _used(use: ModuleUse, module: Module, records: int | None) -> Iterator[Check
         yield Check(AREA, f"creating in {use.module}", "warning", f"is off: no {', '.join(lacking)}", what, cure)
     else:
         yield Check(AREA, f"creating in {use.module}", "ok", "new records carry our marker")
+
+
+def _known(use: ModuleUse, module: Module | None) -> ModuleUse:
+    """Without mapped fields that the module itself lacks: the mapping's own check names these, with the line."""
+    if module is None:
+        return use
+    return replace(use, isbns=use.isbns & module.by_name.keys(), written=use.written & module.by_name.keys())
 
 
 def _connected(use: ModuleUse, found: Connector | None) -> Iterator[Check]:
