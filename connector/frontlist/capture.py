@@ -17,6 +17,7 @@ from aiokafka.errors import IllegalOperation, KafkaError, ProducerFenced
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from frontlist.brakes import Brakes
 from frontlist.clock import Clock, moment
 from frontlist.contract import TitleKey
 from frontlist.errors import ConfigurationError, DeliveryError, FrontlistError, Pause, Retry, Stop
@@ -26,10 +27,11 @@ from frontlist.source import Feed, Page, Raw, RawKey, Source, Statement
 from frontlist.state import captured, installation, processes, settled, work
 from frontlist.state.database import Database, dump, gone, load
 from frontlist.step import Step, no_step
+from frontlist.vanishing import Drafted, hold
 from frontlist.waiting import wait
 from frontlist_schemas.canonical import fingerprint
 from frontlist_schemas.envelope import Envelope, decode, encode, fitted
-from frontlist_schemas.topics import topic
+from frontlist_schemas.topics import decisions, topic
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -90,10 +92,12 @@ class Capture:
         tenant: str,
         clock: Clock,
         settings: CaptureSettings | None = None,
+        braking: Brakes | None = None,
         step: Step = no_step,
     ) -> None:
+        """`braking`: the brakes on titles and list elements that vanish; None: none."""
         self.source, self.db, self.kafka, self.tenant, self.clock = source, db, kafka, tenant, clock
-        self.settings, self.step = settings or CaptureSettings(), step
+        self.settings, self.braking, self.step = settings or CaptureSettings(), braking, step
         self.system = source.name
         self.topics = {aspect: topic(kafka.prefix, self.system, aspect) for aspect in source.aspects}
         self._me = clock.new_id()
@@ -373,10 +377,42 @@ class Capture:
                     continue  # never published, so nobody has to be told
                 if old is None or fresh or old.reserved is not None or old.fingerprint != draft.fingerprint:
                     new[title, aspect] = draft
+        for place in await self._held_back(c, titles, new, raws, known, omit):
+            del new[place]
         revisions = await captured.reserve(
             self.db, c, self.system, [(t, a, d.fingerprint) for (t, a), d in new.items()]
         )
         return [self._revised(draft, revisions, known) for draft in new.values()]
+
+    async def _held_back(
+        self,
+        c: AsyncConnection,
+        titles: Sequence[TitleKey],
+        new: Mapping[tuple[TitleKey, str], Draft],
+        raws: Mapping[TitleKey, Mapping[RawKey, Raw]],
+        known: Mapping[tuple[TitleKey, str], captured.Captured],
+        omit: frozenset[str],
+    ) -> set[tuple[TitleKey, str]]:
+        """What a brake holds. A person who is erased is no element that vanished, so bodies are judged with them."""
+        if self.braking is None:
+            return set()
+        whole = {
+            title: self._statements(title, raws[title], frozenset())
+            for title in {t for t, _ in new if omit and raws[t]}
+        }
+        drafts = [
+            Drafted(
+                title,
+                aspect,
+                draft.envelope.state,
+                whole[title][aspect].body if title in whole else draft.envelope.body,
+                draft.envelope.merged_into is not None,
+                draft.fingerprint,
+            )
+            for (title, aspect), draft in new.items()
+        ]
+        topic_ = decisions(self.kafka.prefix)
+        return await hold(self.braking, c, self.system, titles, drafts, known, topic_)
 
     def _draft(
         self,

@@ -6,13 +6,15 @@ Compare with what was applied; read what differs or is in doubt; intent; steps; 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import structlog
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from frontlist import brakes, journal
+from frontlist.brakes import Brakes, Change
 from frontlist.clock import Clock
 from frontlist.contract import (
     Absent,
@@ -57,7 +59,9 @@ class EnsureSettings(BaseModel):
 class Order:
     """A desired state to be brought about for a claim; `desired` None: only settle what is in doubt.
 
-    `absent`: it is known that the resource does not exist, so it need not be read.
+    `absent`: it is known that the resource does not exist, so it need not be read. `read_back`: it is compared with
+    what stands there, whatever was applied. `pinned`: fields that a person decided, which no brake holds. `run`: what
+    set it off, where that has a name.
     """
 
     claim: work.Claim
@@ -66,11 +70,18 @@ class Order:
     vector: Mapping[str, int]
     applied: applied.Applied | None
     absent: bool = False
+    read_back: bool = False
+    pinned: frozenset[FieldKey] = frozenset()
+    run: str = ""
 
 
 @dataclass(frozen=True)
 class Result:
-    """What became of an order. `after`: seconds until it is worth trying again; `changed`: fields written."""
+    """What became of an order. `after`: seconds until it is worth trying again; `changed`: fields written.
+
+    `held`: fields that wait for a person; `drifted`: those that somebody changed, `left`: what of it stays as it is.
+    `called`: the target was asked.
+    """
 
     outcome: str
     detail: str = ""
@@ -79,6 +90,10 @@ class Result:
     changed: tuple[FieldKey, ...] = ()
     created: bool = False
     findings: tuple[Finding, ...] = ()
+    held: frozenset[FieldKey] = frozenset()
+    drifted: tuple[FieldKey, ...] = ()
+    left: Mapping[FieldKey, Json] = field(default_factory=dict)
+    called: bool = True
 
 
 @dataclass
@@ -91,6 +106,8 @@ class _Job:
     read_at: int = 0
     progress: dict[str, Json] = field(default_factory=dict)
     refused: dict[str, Json] = field(default_factory=dict)
+    held: dict[FieldKey, Finding] = field(default_factory=dict)
+    left: dict[FieldKey, Json] = field(default_factory=dict)
     drifted: tuple[FieldKey, ...] = ()
     differs: tuple[FieldKey, ...] = ()
     steps: Sequence[Step] = ()
@@ -135,15 +152,18 @@ class Delivery:
         journal: str,
         settings: EnsureSettings | None = None,
         backfill: Backfill | None = None,
+        braking: Brakes | None = None,
+        leaves: Callable[[Resource, FieldKey], bool] = lambda _resource, _key: False,
         step: Point = no_step,
     ) -> None:
         """`process`: the id under which rows are claimed. `journal`: the topic of what was done.
 
-        `backfill`: what lets titles that are no live change through to Consonance; None: all.
+        `backfill`: what lets titles that are no live change through to Consonance; None: all. `braking`: the brakes;
+        None: none. `leaves`: whether drift of a field stays as it is.
         """
         self.db, self.targets, self.process, self.clock = db, targets, process, clock
         self.settings, self.journal, self.step = settings or EnsureSettings(), journal, step
-        self.backfill = backfill
+        self.backfill, self.braking, self.leaves = backfill, braking, leaves
         self.stopping: asyncio.Event | None = None
         self.stale_writes = 0
         self._paused: dict[str, float] = {}
@@ -194,7 +214,10 @@ class Delivery:
             return Result("unchanged")
         wanted, parked = _effective(order, now, self.settings)
         if have.dead and have.dead["fingerprint"] == _print(desired):
-            return Result("dead-lettered", have.dead["reason"], findings=(_dead_finding(order, have.dead["reason"]),))
+            finding = _dead_finding(order, have.dead["reason"])
+            return Result("dead-lettered", have.dead["reason"], findings=(finding,), called=False)
+        if order.read_back:
+            return None
         if isinstance(wanted, Absent):
             return Result("unchanged") if not have.present else None
         same = have.present and have.fields is not None
@@ -219,6 +242,7 @@ class Delivery:
                 if not all(lease in holding.leases for lease in _leases(job.order)):
                     job.result = Result("busy", "another worker holds the title or the resource", after=0.2)
             await self._read(name, target, _open(jobs))
+            await self._brake(target, _open(jobs))
             await self._renew(holding, jobs)
             await self._intend(_open(jobs), list(holding.leases.values()))
             await self._write(name, target, _open(jobs), holding)
@@ -276,8 +300,8 @@ class Delivery:
         order, actual = job.order, job.actual
         if order.desired is None:
             return
-        if isinstance(job.desired, Ensure) and actual is None:
-            if order.applied is not None and order.applied.present:
+        if isinstance(job.desired, Ensure) and actual is None and _wants(target, job.desired):
+            if order.applied is not None and order.applied.present and _stood(target, order.applied):
                 job.result = Result("refused", "removed by a person", findings=(_removed(order),))
                 return
             if not job.desired.create:
@@ -290,6 +314,7 @@ class Delivery:
             if key not in have or not target.same(order.resource, key, value, have[key])
         )
         job.drifted = _drifted(target, order, have)
+        self._leave(job, have)
         job.steps = target.steps(job.desired, actual, job.progress)
         first = job.steps[0].name if job.steps else None
         asked = order.applied.progress.get("asked", {}) if order.applied else {}
@@ -298,6 +323,49 @@ class Delivery:
             if now < again:
                 detail = f"{first} went out without an answer; looked for once more before it is repeated"
                 job.result = Result("deferred", detail, after=(again - now) / SECOND)
+
+    def _leave(self, job: _Job, have: Mapping[FieldKey, Json]) -> None:
+        """Drift that policy leaves: what stands there is what is wanted, until source or mapping changes."""
+        if not isinstance(job.desired, Ensure):
+            return
+        job.left = {
+            key: have[key]
+            for key in job.drifted
+            if key in job.differs and _as_applied(job, key) and self.leaves(job.order.resource, key)
+        }
+        job.desired = replace(job.desired, fields={**job.desired.fields, **job.left})
+        job.differs = tuple(key for key in job.differs if key not in job.left)
+
+    async def _brake(self, target: Target, jobs: Sequence[_Job]) -> None:
+        """What a brake holds is left out like a refused field, with its group; the rest goes on."""
+        if self.braking is None:
+            return
+        price = self.braking.settings.price_change
+        changes = {job.order.resource: found for job in jobs if (found := _harmful(job, price))}
+        if not changes:
+            return
+        async with self.db.begin() as c:
+            held = await self.braking.admit(c, [each for some in changes.values() for each in some])
+        for job in jobs:
+            mine = [each for each in changes.get(job.order.resource, ()) if each.cell in held]
+            if mine:
+                self._hold_back(target, job, mine)
+
+    def _hold_back(self, target: Target, job: _Job, changes: Sequence[Change]) -> None:
+        for each in changes:
+            job.held[each.cell.field] = brakes.finding(each.cell, each.effect, each.was, each.becomes)
+        if not isinstance(job.desired, Ensure):
+            job.result = _held_result(job)
+            return
+        out = set(job.held)
+        for group in job.desired.groups:
+            out |= group if group & out else set()
+        rest = {key: value for key, value in job.desired.fields.items() if key not in out}
+        job.desired = replace(job.desired, fields=rest)
+        job.differs = tuple(key for key in job.differs if key not in out)
+        job.steps = target.steps(job.desired, job.actual, job.progress) if rest else ()
+        if not job.steps:
+            job.result = _held_result(job)
 
     async def _intend(self, jobs: Sequence[_Job], leases: Sequence[processes.Lease]) -> None:
         """Intents and before-images, if claims and leases still stand, in one transaction."""
@@ -499,13 +567,19 @@ class Delivery:
         )
 
     def _settled(self, job: _Job) -> Result:
-        drift = tuple(_drift(job, key) for key in job.drifted)
+        found = (*job.held.values(), *(_drift(job, key) for key in job.drifted))
+        changed = job.differs if job.wrote else ()
+        if job.held:
+            return replace(_held_result(job), changed=changed, findings=found)
         if job.refused:
             parked = _parked_result(job.order, job.refused)
-            return replace(parked, changed=job.differs if job.wrote else (), findings=(*parked.findings, *drift))
+            return replace(
+                parked, changed=changed, findings=(*parked.findings, *found), drifted=job.drifted, left=job.left
+            )
         if not job.wrote:
-            return Result("unchanged", findings=drift)
-        return Result("applied", changed=job.differs, created=job.actual is None, findings=drift)
+            return Result("unchanged", findings=found, drifted=job.drifted, left=job.left)
+        created = job.actual is None
+        return Result("applied", changed=changed, created=created, findings=found, drifted=job.drifted, left=job.left)
 
 
 def _as_before(job: _Job) -> applied.Outcome:
@@ -557,26 +631,81 @@ def _effective(order: Order, now: int, settings: EnsureSettings) -> tuple[Desire
 
 def _intent(job: _Job) -> applied.Intent:
     order = job.order
-    have = job.actual.fields if job.actual else {}
-    was = {key: have[key] for key in job.differs if key in have} if job.steps else {}
     return applied.Intent(
-        order.resource, order.claim.consumer, order.claim.title, order.claim.claim, order.vector, job.fields, was
+        order.resource,
+        order.claim.consumer,
+        order.claim.title,
+        order.claim.claim,
+        order.vector,
+        job.fields,
+        _overwritten(job) if job.steps else {},
+        order.run,
+        creates=bool(job.steps) and job.actual is None and isinstance(job.desired, Ensure),
     )
 
 
-def _line(job: _Job, now: int) -> Json:
-    """What was done, for the journal."""
+def _overwritten(job: _Job) -> dict[FieldKey, Json]:
+    """What will not stand there any more: what differs, and what we once wrote and no longer name (it may all go)."""
     have = job.actual.fields if job.actual else {}
+    ours = (job.order.applied.fields if job.order.applied else None) or {}
+    wanted = job.fields or {}
     return {
-        "at": now,
-        "consumer": job.order.claim.consumer,
-        "flow": job.desired.flow,
-        "resource": str(job.order.resource),
-        "created": job.actual is None,
-        "claim": job.order.claim.claim,
-        "vector": dict(job.order.vector),
-        "fields": {key: {"was": have.get(key), "is": (job.fields or {}).get(key)} for key in job.differs},
+        key: have[key]
+        for key in have
+        if key in job.differs or (key in ours and key not in wanted and key not in job.held)
     }
+
+
+def _line(job: _Job, now: int) -> Json:
+    order = job.order
+    have = job.actual.fields if job.actual else {}
+    return journal.line(
+        at=now,
+        title=order.claim.title,
+        consumer=order.claim.consumer,
+        flow=job.desired.flow,
+        resource=str(order.resource),
+        effect="removed" if isinstance(job.desired, Absent) else "created" if job.actual is None else "changed",
+        claim=order.claim.claim,
+        reason=order.claim.reason,
+        run=order.run,
+        vector=dict(order.vector),
+        was={key: have.get(key) for key in job.differs or _overwritten(job)},
+        becomes=job.fields or {},
+    )
+
+
+def _harmful(job: _Job, price_change: float) -> list[Change]:
+    """What of it a brake may hold: known values that become harmful ones, and not by a person's own decision."""
+    order, have = job.order, job.actual.fields if job.actual else {}
+    consumer, title = order.claim.consumer, order.claim.title
+    if isinstance(order.desired, Absent):
+        if job.actual is None or not order.desired.brake:
+            return []
+        cell = brakes.cell(consumer, order.resource, "")
+        return [brakes.change(cell, title, "removal", dict(have), None)]
+    if not isinstance(job.desired, Ensure) or order.desired is None:
+        return []
+    found = []
+    for key, brake in job.desired.brake.items():
+        if key in have and key in job.differs and key not in order.pinned:
+            becomes = job.desired.fields.get(key)
+            effect = brakes.effect_of(brake, have[key], becomes, price_change)
+            if effect is not None:
+                cell = brakes.cell(consumer, order.resource, key)
+                found.append(brakes.change(cell, title, effect, have[key], becomes))
+    return found
+
+
+def _held_result(job: _Job) -> Result:
+    return Result(
+        "held",
+        ", ".join(sorted(str(key or job.order.resource) for key in job.held)),
+        findings=tuple(job.held.values()),
+        held=frozenset(job.held),
+        drifted=job.drifted,
+        left=job.left,
+    )
 
 
 def _leases(order: Order) -> tuple[str, str]:
@@ -638,13 +767,33 @@ def _drifted(target: Target, order: Order, have: Mapping[FieldKey, Json]) -> tup
     return tuple(key for key in ours if key in have and not target.same(order.resource, key, ours[key], have[key]))
 
 
+def _wants(target: Target, desired: Ensure) -> bool:
+    """Whether something has to be there: a text without words has not."""
+    return bool(target.steps(replace(desired, create=True), None, {}))
+
+
+def _stood(target: Target, had: applied.Applied) -> bool:
+    """Whether what was applied last is something that stands, so that somebody must have taken it away."""
+    return had.fields is None or _wants(target, Ensure(had.resource, had.fields, 0))
+
+
+def _as_applied(job: _Job, key: FieldKey) -> bool:
+    """Whether the plan still says what we wrote: else the source changed too, and its word counts."""
+    ours = (job.order.applied.fields if job.order.applied else None) or {}
+    return key in ours and (job.fields or {}).get(key) == ours[key]
+
+
 def _drift(job: _Job, key: FieldKey) -> Finding:
     resource = job.order.resource
+    kept = key in job.left
+    done = "it is left until source or mapping changes" if kept else "it was set back"
     return Finding(
         key=f"drift/{resource}/{key}",
         kind="drift",
-        message=f"somebody changed {key} of {resource}, which is ours; it was set back",
-        cure="change it at its source; the value that was there is a before-image (frontlist explain)",
+        message=f"somebody changed {key} of {resource}, which is ours; {done}",
+        cure="change it at its source"
+        if kept
+        else "change it at its source; the value that was there is a before-image (frontlist explain)",
         where=f"{resource} {key}",
         severity="low",
     )

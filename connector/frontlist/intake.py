@@ -48,8 +48,8 @@ PRIORITIES = {
 GRACE = 10.0
 #: Above this the databases cannot hold a number.
 LARGEST = 2**63
-#: Kinds of decisions that change no plan.
-QUIET = frozenset({"note", "mapping", "installation", "report", "unlinked"})
+#: Kinds of decisions that change no plan, or whose titles are marked where they are made.
+QUIET = frozenset({"note", "mapping", "installation", "report", "unlinked", "pinned", "confirmed", "rejected"})
 
 
 class IntakeSettings(BaseModel):

@@ -17,12 +17,15 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from frontlist.brakes import BrakeSettings
 from frontlist.capture import CaptureSettings
 from frontlist.ensure import EnsureSettings
 from frontlist.errors import ConfigurationError
 from frontlist.gentleness import BackfillSettings
 from frontlist.intake import IntakeSettings
 from frontlist.kafka import KafkaSettings
+from frontlist.keeping import KeepSettings
+from frontlist.sweeping import ReconcileSettings
 from frontlist.systems.consonance.settings import ConsonanceSettings
 from frontlist.systems.fourallportal.settings import FourallportalSettings
 from frontlist.work import WorkSettings
@@ -58,6 +61,9 @@ class Settings(BaseSettings):
     work: WorkSettings = Field(default_factory=WorkSettings, description="work")
     ensure: EnsureSettings = Field(default_factory=EnsureSettings, description="ensure")
     backfill: BackfillSettings = Field(default_factory=BackfillSettings, description="how gently Consonance is filled")
+    brakes: BrakeSettings = Field(default_factory=BrakeSettings, description="what waits for a person")
+    reconcile: ReconcileSettings = Field(default_factory=ReconcileSettings, description="drift")
+    keep: KeepSettings = Field(default_factory=KeepSettings, description="what is kept how long")
     log: LogSettings = Field(default_factory=LogSettings, description="the log")
 
     @classmethod

@@ -16,6 +16,8 @@ import structlog
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from frontlist import aftermath
+from frontlist.aftermath import Beside
 from frontlist.clock import Clock, microseconds, moment
 from frontlist.contract import (
     Capabilities,
@@ -33,6 +35,7 @@ from frontlist.contract import (
 )
 from frontlist.ensure import SECOND, Delivery, Order, Result
 from frontlist.modes import Modes, imprint
+from frontlist.pins import Put
 from frontlist.source import RawKey
 from frontlist.state import applied, captured, dossier, findings, installation, processes, settled, work
 from frontlist.state.database import Database, gone, plain
@@ -53,6 +56,7 @@ SEVERITY = (
     "proposed",
     "deferred",
     "busy",
+    "held",
     "refused",
     "dead-lettered",
     "retry",
@@ -108,6 +112,8 @@ class Title:
     results: list[Result] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     unsettled: set[str] = field(default_factory=set)
+    puts: dict[Resource, Put] = field(default_factory=dict)
+    brought: list[aftermath.Brought] = field(default_factory=list)
 
 
 class Worker:
@@ -224,17 +230,22 @@ class Worker:
                 title.findings += title.plan.findings
         await self.step("planned")
         async with self.db.read() as c:
-            strangers = [d.resource for t in titles if t.plan for d in t.plan.desired if d.resource not in seen.held]
+            planned = [d.resource for t in titles if t.plan for d in t.plan.desired]
+            strangers = [resource for resource in planned if resource not in seen.held]
             held = dict(seen.held) | await applied.of_resources(c, consumer.name, strangers)
-            orders = [(title, order) for title in titles for order in self._orders(title, seen, held, active, now)]
+            there = await aftermath.beside(c, consumer.name, names, planned)
+            orders = [
+                (title, order) for title in titles for order in self._orders(title, seen, held, there, active, now)
+            ]
             brought = await self._without_reading(c, seen, [order for _, order in orders])
         results = await self.delivery.bring(brought)
         for i, (title, order) in enumerate(orders):
             title.results.append(results[i])
+            title.brought.append(_brought(order, results[i]))
             title.findings += results[i].findings
             if results[i].outcome in UNSETTLED:
                 title.unsettled.add(str(order.resource))
-        await self._finish(consumer, titles, seen)
+        await self._finish(consumer, titles, seen, there)
 
     async def look(self, c: AsyncConnection, consumer: str, names: Sequence[TitleKey]) -> Seen:
         """Everything that plans of these titles are made from."""
@@ -284,7 +295,13 @@ class Worker:
         return out
 
     def _orders(
-        self, title: Title, seen: Seen, held: Mapping[Resource, applied.Applied], active: Active, now: int
+        self,
+        title: Title,
+        seen: Seen,
+        held: Mapping[Resource, applied.Applied],
+        there: Beside,
+        active: Active,
+        now: int,
     ) -> list[Order]:
         """What goes to the targets under the modes; what was in doubt and is no longer named is settled too."""
         if title.plan is None:
@@ -296,12 +313,14 @@ class Worker:
         for planned in title.plan.desired:
             have = held.get(planned.resource)
             kept = seen.rebuilt or seen.adopted.get(claim.title)
-            desired = planned if kept else without_first_erasures(planned, have)
+            put = title.puts[planned.resource] = there.put(planned if kept else without_first_erasures(planned, have))
+            desired = put.desired
             mode = seen.modes.of(desired.flow, imprint(title.dossier))
             if desired.resource.target not in self.capabilities():
                 title.results.append(Result("retry", f"{desired.resource.target} is not introspected yet", after=2.0))
             elif mode == Mode.APPLY or (mode == Mode.PROPOSE and proposal(desired) in seen.accepted):
-                orders.append(Order(claim, desired.resource, desired, vector, have))
+                back, run = claim.title in there.sweeps, there.run(claim, put)
+                orders.append(Order(claim, desired.resource, desired, vector, have, False, back, put.stand, run))
             elif mode != Mode.OFF:
                 self._withheld(title, desired, mode, have)
         ordered = {order.resource for order in orders}
@@ -346,7 +365,7 @@ class Worker:
 
     # --- finish ----------------------------------------------------------------------------------------------------
 
-    async def _finish(self, consumer: Consumer, titles: Sequence[Title], seen: Seen) -> None:
+    async def _finish(self, consumer: Consumer, titles: Sequence[Title], seen: Seen, there: Beside) -> None:
         """Findings, notes, and what is due next, where nothing marked the row again."""
         await self._wake_others(consumer, titles)
         async with self.db.begin() as c:
@@ -359,6 +378,9 @@ class Worker:
             open_ = {title.claim.title: title.unsettled for title in standing}
             await findings.settle(self.db, c, consumer.name, said, now, keep=open_)
             await self._note(c, consumer, standing, seen)
+            await aftermath.settle(
+                self.db, c, consumer.name, there, [_done(title) for title in standing], self.decisions
+            )
             done = [self._finished(title, looks.get(title.claim.title), now) for title in standing]
             await work.finish(c, done, now)
         log.info("work: done", consumer=consumer.name, **_outcomes(done))
@@ -399,7 +421,7 @@ class Worker:
         dues = [look if look > now else now + 60 * SECOND] if look is not None else []
         if plan.next_at is not None:
             dues.append(max(microseconds(plan.next_at), now + SECOND // 10))
-        if outcome in ("refused", "dead-lettered", "stopped"):
+        if outcome in ("refused", "dead-lettered", "stopped", "held"):
             dues.append(now + DAY)
         dues += [
             now + round(each.after * SECOND) for each in title.results if each.outcome == "deferred" and each.after
@@ -421,6 +443,27 @@ class Worker:
             return result.after
         longest = min(self.settings.retry_longest, self.settings.retry_first * 2 ** min(attempts, 20))
         return random.uniform(0.0, longest)  # noqa: S311  jitter, nothing secret
+
+
+def _brought(order: Order, result: Result) -> aftermath.Brought:
+    return aftermath.Brought(
+        order.resource,
+        order.desired,
+        result.outcome,
+        result.detail,
+        result.called,
+        len(result.changed),
+        result.held,
+        result.drifted,
+        result.left,
+        result.after,
+    )
+
+
+def _done(title: Title) -> aftermath.Done:
+    planned = None if title.plan is None else frozenset(each.resource for each in title.plan.desired)
+    outcomes = [each.outcome for each in title.results]
+    return aftermath.Done(title.claim, planned, title.brought, title.puts, outcomes)
 
 
 def _read(seen: Seen, module: str) -> bool:

@@ -38,6 +38,8 @@ applied_table = sa.Table(
     sa.Index("applied_by_title", "consumer", "title"),
     postgresql_with={"fillfactor": "70"},
 )
+#: The "field" of a before-image that says: nothing stood there.
+CREATED = FieldKey("")
 before_table = sa.Table(
     "before_image",
     metadata,
@@ -52,7 +54,11 @@ before_table = sa.Table(
     sa.Column("was", sa.Text),
     sa.Column("becomes", sa.Text),
     sa.Column("at", sa.BigInteger, nullable=False),
+    sa.Column("run", sa.Text, nullable=False),
     sa.Index("before_image_by_resource", "target", "kind", "id"),
+    sa.Index("before_image_by_title", "title"),
+    sa.Index("before_image_by_run", "run"),
+    sa.Index("before_image_by_time", "at"),
 )
 outbox_table = sa.Table(
     "outbox",
@@ -90,7 +96,10 @@ class Applied:
 
 @dataclass(frozen=True)
 class Intent:
-    """What is about to be written. `vector`: activation and "<system>.<aspect>" -> number; `was`: the old values."""
+    """What is about to be written. `vector`: activation and "<system>.<aspect>" -> number; `was`: the old values.
+
+    `run`: what set it off, where it has a name ("replay/<id>"); `creates`: nothing stood there.
+    """
 
     resource: Resource
     consumer: str
@@ -99,6 +108,8 @@ class Intent:
     vector: Mapping[str, int]
     fields: Mapping[FieldKey, Json] | None
     was: Mapping[FieldKey, Json]
+    run: str = ""
+    creates: bool = False
 
 
 @dataclass(frozen=True)
@@ -222,6 +233,7 @@ def _newest(vector: Mapping[str, int]) -> int:
 
 async def _keep_before_images(db: Database, connection: AsyncConnection, intents: Sequence[Intent], now: int) -> None:
     images = [(each, name, was) for each in intents for name, was in each.was.items()]
+    images += [(each, CREATED, None) for each in intents if each.creates]
     numbers = await db.draw(connection, len(images))
     rows = [
         {
@@ -233,6 +245,7 @@ async def _keep_before_images(db: Database, connection: AsyncConnection, intents
             "was": dump(was),
             "becomes": dump((each.fields or {}).get(name)),
             "at": now,
+            "run": each.run,
         }
         for number, (each, name, was) in zip(numbers, images, strict=True)
     ]

@@ -12,11 +12,23 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from frontlist.errors import ConfigurationError
-from frontlist.state import applied, captured, dossier, findings, installation, processes, settled, work
+from frontlist.state import (
+    applied,
+    captured,
+    dead,
+    dossier,
+    findings,
+    held,
+    installation,
+    processes,
+    settled,
+    sweeps,
+    work,
+)
 from frontlist.state.database import Database, metadata
 
 #: Importing the modules fills the metadata.
-TABLES = (applied, captured, dossier, findings, installation, processes, settled, work)
+TABLES = (applied, captured, dead, dossier, findings, held, installation, processes, settled, sweeps, work)
 assert metadata.tables, TABLES
 
 

@@ -24,7 +24,8 @@ link_table = sa.Table(
     sa.Column("number", sa.BigInteger, nullable=False),
     sa.Index("link_by_id", "target", "kind", "id"),
 )
-#: kind is one of: mode, accepted, adopted, linked, unlinked, report, mapping, installation, note, forget.
+#: kind is one of: mode, accepted, adopted, linked, unlinked, report, mapping, installation, note, forget, pinned,
+#: confirmed, rejected.
 decision_table = sa.Table(
     "decision",
     metadata,

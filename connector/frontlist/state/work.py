@@ -24,6 +24,7 @@ class Priority(IntEnum):
     METADATA = 40
     ASSETS = 50
     BACKFILL = 90
+    SWEEP = 95
 
 
 work_table = sa.Table(
