@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontlist import brakes, pins
-from frontlist.contract import Desired, Ensure, FieldKey, Json, Resource, TitleKey
+from frontlist.contract import Desired, Ensure, FieldKey, Finding, Json, Resource, TitleKey
+from frontlist.ensure import Result
 from frontlist.pins import Pin, Pins, Put
 from frontlist.state import applied, dead, held, settled, sweeps, work
 from frontlist.state.database import Database
@@ -35,6 +36,14 @@ class Beside:
         """The desired state with what people pinned."""
         found = self.pins.get(planned.resource)
         return pins.put(planned, found) if found else Put(planned)
+
+    def heard(self, resource: Resource, desired: Desired | None, result: Result) -> Sequence[Finding]:
+        """The findings of a result, without those of a dead letter that a person discarded."""
+        if result.outcome == "dead-lettered" and not result.called:
+            print_ = printed(desired)
+            if any(each.discarded and each.fingerprint == print_ for each in self.dead.get(resource, ())):
+                return ()
+        return result.findings
 
     def run(self, claim: work.Claim, put: Put | None = None) -> str:
         """What set the work off, where that has a name: a sweep, an undo, a mapping."""
@@ -84,14 +93,14 @@ async def beside(
     query = sa.select(
         sa.exists(sa.select(d.key).where(d.kind == pins.KIND)),
         sa.exists(sa.select(s.title).where(s.state == "due")),
-        sa.exists(sa.select(t.title).where(t.consumer == consumer, t.closed_at.is_(None))),
+        sa.exists(sa.select(t.title).where(t.consumer == consumer, dead.known())),
         sa.exists(sa.select(h.title).where(h.consumer == consumer, _unsettled())),
     )
     pinned, swept, dying, braked = (await connection.execute(query)).one()
     return Beside(
         await pins.of(connection, consumer, resources) if pinned else {},
         await sweeps.due_of(connection, consumer, titles) if swept else {},
-        await dead.open_of_titles(connection, consumer, titles) if dying else {},
+        await dead.of_titles(connection, consumer, titles) if dying else {},
         await held.of_titles(connection, consumer, titles) if braked else (),
     )
 
@@ -127,7 +136,7 @@ async def _dead(db: Database, connection: AsyncConnection, consumer: str, there:
     for each in done.brought:
         if each.outcome == "dead-lettered" and each.desired is not None:
             stated = dict(each.desired.fields) if isinstance(each.desired, Ensure) else None
-            print_ = fingerprint(stated)
+            print_ = printed(each.desired)
             buried.add((each.resource, print_))
             known = any(one.fingerprint == print_ for one in there.dead.get(each.resource, ()))
             if each.called or not known:
@@ -135,11 +144,16 @@ async def _dead(db: Database, connection: AsyncConnection, consumer: str, there:
                     dead.Refused(each.resource, done.claim.title, print_, each.detail, stated, called=each.called)
                 )
     await dead.bury(db, connection, consumer, refused, now)
-    mine = [one for some in there.dead.values() for one in some if one.title == done.claim.title]
+    mine = [e for some in there.dead.values() for e in some if e.title == done.claim.title and not e.discarded]
     for one in mine:
         why = _closes(one, done, buried)
         if why:
             await dead.close(connection, [one], why, now)
+
+
+def printed(desired: Desired | None) -> str:
+    """As the engine knows a desired state again."""
+    return fingerprint(dict(desired.fields) if isinstance(desired, Ensure) else None)
 
 
 def _closes(letter: dead.Letter, done: Done, buried: set[tuple[Resource, str]]) -> str | None:

@@ -242,7 +242,7 @@ class Worker:
         for i, (title, order) in enumerate(orders):
             title.results.append(results[i])
             title.brought.append(_brought(order, results[i]))
-            title.findings += results[i].findings
+            title.findings += there.heard(order.resource, order.desired, results[i])
             if results[i].outcome in UNSETTLED:
                 title.unsettled.add(str(order.resource))
         await self._finish(consumer, titles, seen, there)

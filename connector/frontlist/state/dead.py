@@ -16,6 +16,7 @@ from frontlist.contract import Json, Resource, TitleKey
 from frontlist.state.applied import applied_table
 from frontlist.state.database import CHUNK, Database, dump, load, metadata, plain
 
+DISCARDED = "discarded"
 dead_table = sa.Table(
     "dead_letter",
     metadata,
@@ -66,6 +67,10 @@ class Letter:
     closed_at: int | None
     closed_by: str | None
 
+    @property
+    def discarded(self) -> bool:
+        return self.closed_by == DISCARDED
+
 
 @dataclass(frozen=True)
 class Filter:
@@ -80,8 +85,13 @@ class Filter:
     numbers: Sequence[int] = ()
 
 
+def known() -> sa.ColumnElement[bool]:
+    """SQL: what still says something of a resource."""
+    return sa.or_(dead_table.c.closed_at.is_(None), dead_table.c.closed_by == DISCARDED)
+
+
 async def bury(db: Database, connection: AsyncConnection, consumer: str, refused: Sequence[Refused], now: int) -> None:
-    """New ones are opened; one that is known counts the calls it cost, also when it had been closed."""
+    """New ones are opened; one that is known counts the calls it cost, and is opened again by them."""
     numbers = await db.draw(connection, len(refused))
     rows = [
         {
@@ -101,24 +111,25 @@ async def bury(db: Database, connection: AsyncConnection, consumer: str, refused
         }
         for number, each in zip(numbers, refused, strict=True)
     ]
-    if rows:
+    untried = [row for row in rows if not row["times"]]
+    if untried:
+        await db.upsert(connection, dead_table, untried, keep=tuple(untried[0]))
+    if tried := [row for row in rows if row["times"]]:
         await db.upsert(
             connection,
             dead_table,
-            rows,
+            tried,
             keep=("number", "first_at"),
-            also=lambda old, new: {
-                "times": old.times + new.times,
-                "last_at": sa.case((new.times > 0, new.last_at), else_=old.last_at),
-            },
+            also=lambda old, new: {"times": old.times + new.times},
         )
 
 
-async def open_of_titles(
+async def of_titles(
     connection: AsyncConnection, consumer: str, titles: Sequence[TitleKey]
 ) -> dict[Resource, list[Letter]]:
+    """Open ones, and those that a person discarded."""
     c = dead_table.c
-    query = sa.select(dead_table).where(c.consumer == consumer, c.title.in_(titles), c.closed_at.is_(None))
+    query = sa.select(dead_table).where(c.consumer == consumer, c.title.in_(titles), known())
     out: dict[Resource, list[Letter]] = {}
     for each in map(_letter, await connection.execute(query)):
         out.setdefault(each.resource, []).append(each)
