@@ -248,7 +248,9 @@ class Capture:
 
     async def _store(self, c: AsyncConnection, raws: Iterable[Raw], began: int, passed: int) -> None:
         links = await settled.titles_by_object(c, self.system)
-        titled = {raw.key: (raw, self.source.title(raw, links)) for raw in raws}
+        omit = frozenset(await settled.decisions(c, "forget"))
+        kept = (self.source.omitted(raw, omit) if omit else raw for raw in raws)
+        titled = {raw.key: (raw, self.source.title(raw, links)) for raw in kept}
         changed, late = await captured.store_raws(self.db, c, self.system, titled, began, passed)
         await captured.mark(self.db, c, self.system, changed)
         await captured.mark(self.db, c, self.system, [titled[key][1] for key in late], read_again=True)
@@ -377,7 +379,7 @@ class Capture:
                     continue  # never published, so nobody has to be told
                 if old is None or fresh or old.reserved is not None or old.fingerprint != draft.fingerprint:
                     new[title, aspect] = draft
-        for place in await self._held_back(c, titles, new, raws, known, omit):
+        for place in await self._held_back(c, titles, new, known, omit):
             del new[place]
         revisions = await captured.reserve(
             self.db, c, self.system, [(t, a, d.fingerprint) for (t, a), d in new.items()]
@@ -389,30 +391,18 @@ class Capture:
         c: AsyncConnection,
         titles: Sequence[TitleKey],
         new: Mapping[tuple[TitleKey, str], Draft],
-        raws: Mapping[TitleKey, Mapping[RawKey, Raw]],
         known: Mapping[tuple[TitleKey, str], captured.Captured],
         omit: frozenset[str],
     ) -> set[tuple[TitleKey, str]]:
-        """What a brake holds. A person who is erased is no element that vanished, so bodies are judged with them."""
+        """What a brake holds."""
         if self.braking is None:
             return set()
-        whole = {
-            title: self._statements(title, raws[title], frozenset())
-            for title in {t for t, _ in new if omit and raws[t]}
-        }
         drafts = [
-            Drafted(
-                title,
-                aspect,
-                draft.envelope.state,
-                whole[title][aspect].body if title in whole else draft.envelope.body,
-                draft.envelope.merged_into is not None,
-                draft.fingerprint,
-            )
+            Drafted(title, aspect, said.state, said.body, said.merged_into is not None, draft.fingerprint)
             for (title, aspect), draft in new.items()
+            for said in [draft.envelope]
         ]
-        topic_ = decisions(self.kafka.prefix)
-        return await hold(self.braking, c, self.system, titles, drafts, known, topic_)
+        return await hold(self.braking, c, self.system, titles, drafts, known, omit, decisions(self.kafka.prefix))
 
     def _draft(
         self,

@@ -28,7 +28,7 @@ SHOWN = 20
 
 @dataclass(frozen=True)
 class Drafted:
-    """A document about to be reserved. `body`: as it would be if nobody had been erased from it."""
+    """A document about to be reserved."""
 
     title: TitleKey
     aspect: str
@@ -49,10 +49,14 @@ async def hold(
     titles: Sequence[TitleKey],
     drafts: Sequence[Drafted],
     known: Mapping[tuple[TitleKey, str], captured.Captured],
+    omit: frozenset[str],
     decisions_topic: str,
 ) -> set[tuple[TitleKey, str]]:
-    """The documents that must not be reserved now. `titles`: all that were assembled, so that lists close too."""
-    changes = _changes(system, drafts, known)
+    """The documents that must not be reserved now. `titles`: all that were assembled, so that lists close too.
+
+    `omit`: persons who were erased; that they vanish is meant.
+    """
+    changes = _changes(system, drafts, known, omit)
     rejected = await settled.decisions(connection, REJECTED, [str(each.cell) for each in changes])
     refused = {e.cell for e in changes if (rejected.get(str(e.cell)) or {}).get("fingerprint") == e.fingerprint}
     waiting = await braking.admit(connection, [each for each in changes if each.cell not in refused])
@@ -71,7 +75,10 @@ async def hold(
 
 
 def _changes(
-    system: str, drafts: Sequence[Drafted], known: Mapping[tuple[TitleKey, str], captured.Captured]
+    system: str,
+    drafts: Sequence[Drafted],
+    known: Mapping[tuple[TitleKey, str], captured.Captured],
+    omit: frozenset[str],
 ) -> list[Change]:
     found: list[Change] = []
     for title in dict.fromkeys(each.title for each in drafts):
@@ -85,15 +92,15 @@ def _changes(
             print_ = fingerprint([[each.aspect, each.fingerprint] for each in gone])
             found.append(Change(cell, title, "title-gone", [each.aspect for each in gone], None, print_))
             continue
-        found += [loss for each in mine if (loss := _loss(system, each, before.get(each.aspect)))]
+        found += [loss for each in mine if (loss := _loss(system, each, before.get(each.aspect), omit))]
     return found
 
 
-def _loss(system: str, each: Drafted, old: captured.Captured | None) -> Change | None:
+def _loss(system: str, each: Drafted, old: captured.Captured | None, omit: frozenset[str]) -> Change | None:
     """A list that lacks what the last readable statement had; what rights no longer name is a restriction."""
     if old is None or old.readable_body is None or each.state != "present" or each.aspect == "rights":
         return None
-    lost = vanished(load(old.readable_body), each.body)
+    lost = vanished(without(load(old.readable_body), omit), each.body)
     if not lost:
         return None
     cell = Cell(consumer(system), Resource(system, each.aspect, each.title), brakes.WHOLE)
@@ -140,6 +147,16 @@ def _finding(each: Change) -> Finding:
 
 def _key(cell: Cell) -> str:
     return f"held/{cell.resource}"
+
+
+def without(body: Json, omit: frozenset[str]) -> Json:
+    """The body as if the erased persons had never been in its lists."""
+    if isinstance(body, Mapping):
+        return {key: without(each, omit) for key, each in body.items()}
+    if isinstance(body, list):
+        kept = [e for e in body if not (isinstance(e, Mapping) and f"contact:{e.get('contact_id')}" in omit)]
+        return [without(each, omit) for each in kept]
+    return body
 
 
 def vanished(old: Json, new: Json, at: str = "") -> list[str]:

@@ -12,7 +12,7 @@ from typing import NoReturn
 import typer
 
 from frontlist import logs
-from frontlist.cli import checks, deciding, demonstrating, looking, running, sandboxing, tenancy
+from frontlist.cli import again, checks, deciding, demonstrating, looking, recovery, running, sandboxing, tenancy
 from frontlist.cli.terminal import say_error
 from frontlist.errors import ConfigurationError, FrontlistError
 from frontlist.plugins import Plugins
@@ -27,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for group in (running, looking, checks, deciding, tenancy, sandboxing, demonstrating):
+for group in (running, looking, checks, deciding, recovery, again, tenancy, sandboxing, demonstrating):
     group.add_to(app)
 
 

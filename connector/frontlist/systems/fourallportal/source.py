@@ -54,6 +54,14 @@ class FourallportalSource:
         work = records.number(raw.body, use.marker_work) if use else None
         return TitleKey(f"work:{work}" if work is not None else f"object:{raw.key.kind}/{raw.key.id}")
 
+    def names(self, raw: Raw, who: str) -> bool:
+        """Never by id."""
+        return False
+
+    def omitted(self, raw: Raw, omit: frozenset[str]) -> Raw:
+        """As it is: the fields that name persons are ours, and are written anew without them."""
+        return raw
+
     def assemble(self, title: TitleKey, raws: Mapping[RawKey, Raw], omit: frozenset[str]) -> Mapping[str, Statement]:
         """The metadata, a record each. It names no persons, so `omit` has nothing to leave out."""
         unreadable = [f"{key.kind}/{key.id}: {raw.unreadable}" for key, raw in sorted(raws.items()) if raw.unreadable]
