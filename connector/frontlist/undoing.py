@@ -190,9 +190,11 @@ class _Resource:
         created = any(each.chosen for each in by_field.get(CREATED, ()))
         if looked is None or self.target is None:
             self._say(CREATED, "no longer planned", "no plan of today names it")
-        elif created:
+        elif created and self.emptied is not None:
             self._created(looked, by_field[CREATED])
         else:
+            if created:
+                self._say(CREATED, "not undoable", "it was created then; records are marked withdrawn, never deleted")
             for key, some in sorted(by_field.items()):
                 if any(each.chosen for each in some):
                     self._field(looked, key, some)
@@ -203,11 +205,9 @@ class _Resource:
     def _created(self, looked: Looked, images: Sequence[Image]) -> None:
         if looked.actual is None:
             self._say(CREATED, "already so", "it is not there")
-        elif self.emptied is None:
-            self._say(CREATED, "not undoable", "it was created then; records are marked withdrawn, never deleted")
         elif any(not each.chosen and each.number > min(i.number for i in images) for each in images):
             self._say(CREATED, "changed since", "it was made again since")
-        else:
+        elif self.emptied is not None:
             self.back[self.emptied] = None
             self._say(CREATED, "taken away", "it was created then", dict(looked.actual.fields))
 
