@@ -15,7 +15,7 @@ from frontlist import brakes, pins
 from frontlist.contract import Desired, Ensure, FieldKey, Finding, Json, Resource, TitleKey
 from frontlist.ensure import Result
 from frontlist.pins import Pin, Pins, Put
-from frontlist.state import applied, dead, held, settled, sweeps, work
+from frontlist.state import applied, dead, erased, held, settled, sweeps, work
 from frontlist.state.database import Database
 from frontlist_schemas.canonical import fingerprint
 
@@ -31,6 +31,7 @@ class Beside:
     sweeps: Mapping[TitleKey, Sequence[str]] = field(default_factory=dict)
     dead: Mapping[Resource, Sequence[dead.Letter]] = field(default_factory=dict)
     held: Sequence[held.Held] = ()
+    erased: Mapping[TitleKey, int] = field(default_factory=dict)
 
     def put(self, planned: Desired) -> Put:
         """The desired state with what people pinned."""
@@ -76,13 +77,17 @@ class Brought:
 
 @dataclass(frozen=True)
 class Done:
-    """A title whose claim still stands. `planned`: None where the plan failed; `outcomes`: withheld ones too."""
+    """A title whose claim still stands. `planned`: None where the plan failed; `outcomes`: withheld ones too.
+
+    `stated`: the revision of Consonance's metadata that was planned from.
+    """
 
     claim: work.Claim
     planned: frozenset[Resource] | None
     brought: Sequence[Brought]
     puts: Mapping[Resource, Put]
     outcomes: Sequence[str] = ()
+    stated: int = 0
 
 
 async def beside(
@@ -95,13 +100,15 @@ async def beside(
         sa.exists(sa.select(s.title).where(s.state == "due")),
         sa.exists(sa.select(t.title).where(t.consumer == consumer, dead.known())),
         sa.exists(sa.select(h.title).where(h.consumer == consumer, _unsettled())),
+        sa.exists(sa.select(erased.erased_table.c.title).where(erased.erased_table.c.consumer == consumer)),
     )
-    pinned, swept, dying, braked = (await connection.execute(query)).one()
+    pinned, swept, dying, braked, cleaned = (await connection.execute(query)).one()
     return Beside(
         await pins.of(connection, consumer, resources) if pinned else {},
         await sweeps.due_of(connection, consumer, titles) if swept else {},
         await dead.of_titles(connection, consumer, titles) if dying else {},
         await held.of_titles(connection, consumer, titles) if braked else (),
+        await erased.of(connection, consumer, titles) if cleaned else {},
     )
 
 
@@ -126,6 +133,9 @@ async def settle(
         decided += await _held(connection, consumer, there, each, now)
         decided += _pins(consumer, there, each)
         await _swept(db, connection, there, each, now)
+        at = there.erased.get(each.claim.title)
+        if at is not None and each.stated > at and set(each.outcomes) <= {"applied", "unchanged"}:
+            await erased.written(connection, consumer, each.claim.title, at)
     kept = await settled.save_decisions(db, connection, decided)
     await applied.post(db, connection, [(decisions_topic, f"{one.kind}/{one.key}", one.value) for one in kept])
 

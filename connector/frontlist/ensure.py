@@ -61,7 +61,7 @@ class Order:
 
     `absent`: it is known that the resource does not exist, so it need not be read. `read_back`: it is compared with
     what stands there, whatever was applied. `pinned`: fields that a person decided, which no brake holds. `run`: what
-    set it off, where that has a name.
+    set it off, where that has a name. `erased`: what stands there may name a person who was erased, so it is not kept.
     """
 
     claim: work.Claim
@@ -73,6 +73,7 @@ class Order:
     read_back: bool = False
     pinned: frozenset[FieldKey] = frozenset()
     run: str = ""
+    erased: bool = False
 
 
 @dataclass(frozen=True)
@@ -638,7 +639,7 @@ def _intent(job: _Job) -> applied.Intent:
         order.claim.claim,
         order.vector,
         job.fields,
-        _overwritten(job) if job.steps else {},
+        _overwritten(job) if job.steps and not order.erased else {},
         order.run,
         creates=bool(job.steps) and job.actual is None and isinstance(job.desired, Ensure),
     )
@@ -670,7 +671,7 @@ def _line(job: _Job, now: int) -> Json:
         reason=order.claim.reason,
         run=order.run,
         vector=dict(order.vector),
-        was={key: have.get(key) for key in job.differs or _overwritten(job)},
+        was={key: None if order.erased else have.get(key) for key in job.differs or _overwritten(job)},
         becomes=job.fields or {},
     )
 

@@ -1,5 +1,6 @@
 """Forgetting a person on request: published anew without them, and taken out of all that we keep ourselves.
 
+Until a title was written anew, what is overwritten there is not kept either.
 The mirror keeps the id, so that it goes on being omitted. What may hold a name in any text goes as a whole.
 """
 
@@ -16,7 +17,7 @@ from frontlist import pins, runtime
 from frontlist.contract import Resource, TitleKey
 from frontlist.errors import ConfigurationError
 from frontlist.source import Raw, RawKey, Source
-from frontlist.state import applied, captured, settled
+from frontlist.state import applied, captured, erased, installation, settled
 from frontlist.state.applied import applied_table, before_table, outbox_table
 from frontlist.state.captured import captured_table, raw_table
 from frontlist.state.database import CHUNK, dump, load
@@ -56,6 +57,7 @@ async def forget(it: runtime.Installation, who: str) -> Forgotten:
             part = done.titles[start : start + CHUNK]
             for what, number in (await _erase(it, c, part)).items():
                 done.removed[what] = done.removed.get(what, 0) + number
+        await erased.put(it.db, c, await installation.registered(c), done.titles, now)
         done.removed["reports"] = await _reports(it, c, done.titles)
     return done
 

@@ -196,7 +196,7 @@ class _Resource:
             if created:
                 self._say(CREATED, "not undoable", "it was created then; records are marked withdrawn, never deleted")
             for key, some in sorted(by_field.items()):
-                if any(each.chosen for each in some):
+                if key != CREATED and any(each.chosen for each in some):
                     self._field(looked, key, some)
 
     def _say(self, key: FieldKey, verdict: Verdict, why: str = "", is_: Json = None, becomes: Json = None) -> None:

@@ -320,7 +320,20 @@ class Worker:
                 title.results.append(Result("retry", f"{desired.resource.target} is not introspected yet", after=2.0))
             elif mode == Mode.APPLY or (mode == Mode.PROPOSE and proposal(desired) in seen.accepted):
                 back, run = claim.title in there.sweeps, there.run(claim, put)
-                orders.append(Order(claim, desired.resource, desired, vector, have, False, back, put.stand, run))
+                orders.append(
+                    Order(
+                        claim,
+                        desired.resource,
+                        desired,
+                        vector,
+                        have,
+                        False,
+                        back,
+                        put.stand,
+                        run,
+                        claim.title in there.erased,
+                    )
+                )
             elif mode != Mode.OFF:
                 self._withheld(title, desired, mode, have)
         ordered = {order.resource for order in orders}
@@ -463,7 +476,8 @@ def _brought(order: Order, result: Result) -> aftermath.Brought:
 def _done(title: Title) -> aftermath.Done:
     planned = None if title.plan is None else frozenset(each.resource for each in title.plan.desired)
     outcomes = [each.outcome for each in title.results]
-    return aftermath.Done(title.claim, planned, title.brought, title.puts, outcomes)
+    stated = title.dossier.get("consonance", "metadata").revision
+    return aftermath.Done(title.claim, planned, title.brought, title.puts, outcomes, stated)
 
 
 def _read(seen: Seen, module: str) -> bool:

@@ -12,7 +12,9 @@ class Written(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    was: Any = Field(description="what stood there; null also where it could not be read")
+    was: Any = Field(
+        description="what stood there; null also where it could not be read or may name a person who was erased"
+    )
     is_: Any = Field(alias="is", description="what stands there now")
 
 

@@ -17,6 +17,7 @@ from frontlist.state import (
     captured,
     dead,
     dossier,
+    erased,
     findings,
     held,
     installation,
@@ -28,7 +29,7 @@ from frontlist.state import (
 from frontlist.state.database import Database, metadata
 
 #: Importing the modules fills the metadata.
-TABLES = (applied, captured, dead, dossier, findings, held, installation, processes, settled, sweeps, work)
+TABLES = (applied, captured, dead, dossier, erased, findings, held, installation, processes, settled, sweeps, work)
 assert metadata.tables, TABLES
 
 

@@ -125,6 +125,13 @@ def upgrade() -> None:
         batch_op.create_index("document_by_title", ["title"], unique=False)
 
     op.create_table(
+        "erased",
+        sa.Column("consumer", sa.Text(), nullable=False),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("consumer", "title"),
+    )
+    op.create_table(
         "fact",
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("value", sa.Text(), nullable=False),
