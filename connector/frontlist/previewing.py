@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from frontlist import aftermath, runtime
 from frontlist.contract import Actual, Desired, Ensure, FieldKey, Json, Mode, Resource, Target, TitleKey
@@ -14,7 +14,6 @@ from frontlist.work import Active, Seen, Worker, proposal, without_first_erasure
 
 #: Titles that are planned and read together.
 PAGE = 50
-MISSING: Json = object()
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,7 @@ class Preview:
             have = dict(seen.held) | await applied.of_resources(c, name, resources)
             there = await aftermath.beside(c, name, titles, resources)
         ordered = [
-            (title, each, there.put(_kept(each, title, seen, have)))
+            (title, each, _kept(there.put(each), title, seen, have))
             for title, plan in plans.items()
             if plan
             for each in plan.desired
@@ -159,8 +158,8 @@ def cells(target: Target, desired: Desired, have: applied.Applied | None, actual
     return tuple(found)
 
 
-def _kept(planned: Desired, title: TitleKey, seen: Seen, have: Mapping[Resource, applied.Applied]) -> Desired:
+def _kept(put: Put, title: TitleKey, seen: Seen, have: Mapping[Resource, applied.Applied]) -> Put:
     """As the worker orders it."""
     if seen.rebuilt or seen.adopted.get(title):
-        return planned
-    return without_first_erasures(planned, have.get(planned.resource))
+        return put
+    return replace(put, desired=without_first_erasures(put.desired, have.get(put.desired.resource)))

@@ -313,8 +313,8 @@ class Worker:
         for planned in title.plan.desired:
             have = held.get(planned.resource)
             kept = seen.rebuilt or seen.adopted.get(claim.title)
-            put = title.puts[planned.resource] = there.put(planned if kept else without_first_erasures(planned, have))
-            desired = put.desired
+            put = title.puts[planned.resource] = there.put(planned)
+            desired = put.desired if kept else without_first_erasures(put.desired, have)
             mode = seen.modes.of(desired.flow, imprint(title.dossier))
             if desired.resource.target not in self.capabilities():
                 title.results.append(Result("retry", f"{desired.resource.target} is not introspected yet", after=2.0))
