@@ -14,10 +14,11 @@ from frontlist.clock import Clock
 from frontlist.contract import Context, Dossier
 from frontlist.ensure import Delivery, EnsureSettings
 from frontlist.errors import DeadLetter, Retry
+from frontlist.keeping import Keeper, KeepSettings, sizes
 from frontlist.settling import confirm, discard, let_through, reject
 from frontlist.state import applied, dead, dossier, held, installation, schema, settled, sweeps, work
 from frontlist.state.database import Database
-from frontlist.sweeping import ReconcileSettings, Selection, begin, feed, turn
+from frontlist.sweeping import ReconcileSettings, Selection, Sweeper, begin, feed, turn
 from frontlist.work import Active, Worker, WorkSettings
 from integration.test_ensure import KEY, Place, Shelf, Wishes
 
@@ -381,3 +382,51 @@ async def test_a_field_that_goes_from_a_to_b_and_back_is_not_pinned_any_more(sce
         await scene.wish("work:1", blurb=blurb)
         await scene.work()
     assert (scene.shelf.held["work:1"], await scene.pins()) == ({"blurb": "A"}, {})
+
+
+async def test_a_reconcile_begins_by_itself_so_many_days_after_the_last_one(scene: Scene) -> None:
+    await scene.stand(["work:1"], title="A")
+    async with scene.db.begin() as c:
+        now = await scene.db.now(c)
+        await c.execute(installation.activation_table.update().values(at=now))
+    sweeper = Sweeper(scene.db, scene.clock, ReconcileSettings(every_days=7))
+    assert await sweeper.once() == 0
+    scene.clock.offset_us += 7 * DAY
+    scene.shelf.held["work:1"]["title"] = "theirs"
+    other = Sweeper(scene.db, scene.clock, ReconcileSettings(every_days=7))
+    assert [await sweeper.once(), await other.once()] == [1, 0], "one process at a time"
+    assert (await scene.row("work:1")).priority == work.Priority.SWEEP
+    await scene.work()
+    await sweeper.once()
+    async with scene.db.read() as c:
+        [sweep] = await sweeps.find(c)
+    assert (scene.shelf.held["work:1"], sweep.kind, sweep.state) == ({"title": "A"}, "reconcile", "done")
+    assert await sweeper.once() == 0
+    assert await Sweeper(scene.db, scene.clock, ReconcileSettings(every_days=0)).once() == 0
+
+
+async def test_what_is_over_is_taken_out_after_its_time_and_nothing_else(scene: Scene) -> None:
+    scene.shelf.held["work:1"] = {"title": "theirs"}
+    await scene.wish("work:1", title="A")
+    await scene.work()
+    scene.shelf.fails = [DeadLetter("never")]
+    await scene.wish("work:2", title="B")
+    await scene.work()
+    keeper = Keeper(scene.db, scene.clock, KeepSettings())
+    scene.clock.offset_us += 89 * DAY
+    assert await keeper.once() == {"process": 2}
+    scene.clock.offset_us += 2 * DAY
+    assert await keeper.once() == {"before_image": 2}, "an image is made before the write, also of one that fails"
+    assert len(await scene.letters()) == 1, "open, so it stays"
+    scene.clock.offset_us += 400 * DAY
+    assert await keeper.once() == {"work": 1}, "the dead letter is tried daily, so its row is never over"
+    async with scene.db.read() as c:
+        assert (await sizes(c))["dead_letter"] == 1
+
+
+async def test_only_one_process_keeps(scene: Scene) -> None:
+    settings = KeepSettings()
+    await scene.stand(["work:1"], title="A")
+    first, second = (Keeper(scene.db, scene.clock, settings) for _ in range(2))
+    scene.clock.offset_us += 100 * DAY
+    assert [bool(await each.once()) for each in (first, second)] == [True, False]

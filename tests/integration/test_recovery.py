@@ -185,7 +185,9 @@ async def test_a_pin_survives_a_lost_database(
 async def test_titles_that_vanish_at_once_wait_for_a_person(
     tmp_path: Path, database_url: str, kafka_bootstrap: str, topic_prefix: str, pair: tenants.Pair
 ) -> None:
-    at = desk(tmp_path, database_url, kafka_bootstrap, topic_prefix, pair, brakes={"share": 0.0, "floor": 1})
+    sweeping = {"full_sweep_interval": 1.0}
+    brakes = {"share": 0.0, "floor": 1}
+    at = desk(tmp_path, database_url, kafka_bootstrap, topic_prefix, pair, brakes=brakes, consonance=sweeping)
     gone = [work.id for work in pair.tenant.works.values() if work.imprint and work.imprint.id == 1][:3]
     assert len(gone) == 3
     async with tenants.prepared(at.settings), tenants.running(at.settings) as it:
