@@ -88,6 +88,8 @@ async def test_a_title_is_put_back_and_stays_so_until_its_source_changes(
         await tenants.until(lambda: tenants.value(record(pair, WORK), "subtitle") is not None, what="the other field")
         await tenants.settled(it)
         assert at.line() == before, "another field of the title lifts no pin"
+        [said] = (await at.typed("explain", TITLE))["consumers"]
+        assert ["author_line"] in [each["pinned"] for each in said["desired"]]
         assert made in {each["run"] for each in await at.typed("undo")}
 
         await at.typed("undo", "--run", made, "--yes")
