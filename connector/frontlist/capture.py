@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontlist import drift
+from frontlist.brakes import Brakes
 from frontlist.clock import Clock, moment
 from frontlist.contract import TitleKey
 from frontlist.errors import ConfigurationError, DeliveryError, FrontlistError, Pause, Retry, Stop
@@ -31,10 +32,11 @@ from frontlist.state import captured, installation, processes, settled, work
 from frontlist.state.database import CHUNK, Database, dump, gone, load
 from frontlist.step import Step, no_step
 from frontlist.tracing import Journeys, header
+from frontlist.vanishing import Drafted, hold
 from frontlist.waiting import wait
 from frontlist_schemas.canonical import fingerprint
 from frontlist_schemas.envelope import Envelope, decode, encode, fitted
-from frontlist_schemas.topics import topic
+from frontlist_schemas.topics import decisions, topic
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -54,6 +56,9 @@ class CaptureSettings(BaseModel):
         4 * 3600.0, ge=0, description="between the two questions for what a list no longer shows"
     )
     retry: float = Field(10.0, gt=0, description="until a feed that failed is asked again")
+    drift: bool = Field(
+        True, description="whether a cell of ours that others edit is looked at as soon as the feed shows it"
+    )
     drift_rest: float = Field(
         600.0, ge=0, description="between two readings of a resource in which somebody else changes cells of ours"
     )
@@ -99,11 +104,13 @@ class Capture:
         tenant: str,
         clock: Clock,
         settings: CaptureSettings | None = None,
+        braking: Brakes | None = None,
         step: Step = no_step,
         observed: Observed = UNOBSERVED,
     ) -> None:
+        """`braking`: the brakes on titles and list elements that vanish; None: none."""
         self.source, self.db, self.kafka, self.tenant, self.clock = source, db, kafka, tenant, clock
-        self.settings, self.step = settings or CaptureSettings(), step
+        self.settings, self.braking, self.step = settings or CaptureSettings(), braking, step
         self.system, self.observed = source.name, observed
         self._part, self._journeys = f"capture/{source.name}", Journeys(observed.traces, source.name)
         self.topics = {aspect: topic(kafka.prefix, self.system, aspect) for aspect in source.aspects}
@@ -265,7 +272,9 @@ class Capture:
     async def _store(self, c: AsyncConnection, raws: Sequence[Raw], began: int, passed: int) -> set[TitleKey]:
         """Answers the titles that changed."""
         links = await settled.titles_of_objects(c, self.system, [(raw.key.kind, raw.key.id) for raw in raws])
-        titled = {raw.key: (raw, self.source.title(raw, links)) for raw in raws}
+        omit = frozenset(await settled.decisions(c, "forget"))
+        kept = [self.source.omitted(raw, omit) if omit else raw for raw in raws]
+        titled = {raw.key: (raw, self.source.title(raw, links)) for raw in kept}
         return await self._keep_raws(c, titled, began, passed)
 
     async def _keep_raws(
@@ -285,7 +294,9 @@ class Capture:
             [key for key in strangers if key in claimed or titled[key][0].body is None],
             {isbn for key, isbns in freed.items() if key in strangers for isbn in isbns},
         )
-        await drift.notice(self.db, c, self.source, titled, stored, began, round(self.settings.drift_rest * SECOND))
+        if self.settings.drift:
+            rest = round(self.settings.drift_rest * SECOND)
+            await drift.notice(self.db, c, self.source, titled, stored, began, rest)
         return stored.changed
 
     async def _number(self, c: AsyncConnection, raws: Sequence[Raw]) -> Mapping[RawKey, frozenset[str]]:
@@ -439,10 +450,30 @@ class Capture:
                     continue  # never published, so nobody has to be told
                 if old is None or fresh or old.reserved is not None or old.fingerprint != draft.fingerprint:
                     new[title, aspect] = draft
+        for place in await self._held_back(c, titles, new, known, omit):
+            del new[place]
         revisions = await captured.reserve(
             self.db, c, self.system, [(t, a, d.fingerprint) for (t, a), d in new.items()]
         )
         return [self._revised(draft, revisions, known) for draft in new.values()]
+
+    async def _held_back(
+        self,
+        c: AsyncConnection,
+        titles: Sequence[TitleKey],
+        new: Mapping[tuple[TitleKey, str], Draft],
+        known: Mapping[tuple[TitleKey, str], captured.Captured],
+        omit: frozenset[str],
+    ) -> set[tuple[TitleKey, str]]:
+        """What a brake holds."""
+        if self.braking is None:
+            return set()
+        drafts = [
+            Drafted(title, aspect, said.state, said.body, said.merged_into is not None, draft.fingerprint)
+            for (title, aspect), draft in new.items()
+            for said in [draft.envelope]
+        ]
+        return await hold(self.braking, c, self.system, titles, drafts, known, omit, decisions(self.kafka.prefix))
 
     def _draft(
         self,

@@ -82,12 +82,29 @@ class Resource:
         return f"{self.target}/{self.kind}/{self.id}"
 
 
+class Brake(StrEnum):
+    """What a field means to a reader, so that too many harmful changes in a day wait for a person.
+
+    `OFFERED`: true = offered; becoming anything else is a switch-off. `HIDDEN`: true = hidden; becoming true is one.
+    `LINK`: an id or a list of them; losing one is an unlink. `TEXT`: becoming empty is a removal. `PRICE`: a decimal;
+    a change by more than the configured share, or to zero or nothing. A field that states an explicit restriction of
+    rights has no brake.
+    """
+
+    OFFERED = "offered"
+    HIDDEN = "hidden"
+    LINK = "link"
+    TEXT = "text"
+    PRICE = "price"
+
+
 @dataclass(frozen=True)
 class Ensure:
     """`resource` shall hold these fields; those not named are left alone, None means empty.
 
     `groups`: fields that only make sense together (amount and currency); refused together.
     `create`: False where the record must exist already; then a missing one is a finding.
+    `brake`: what the fields mean for which a mass of changes must wait for a person; the others are never braked.
     """
 
     resource: Resource
@@ -95,15 +112,20 @@ class Ensure:
     flow: int
     groups: tuple[frozenset[FieldKey], ...] = ()
     create: bool = True
+    brake: Mapping[FieldKey, Brake] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Absent:
-    """`resource` shall not be there (only for kinds that this consumer may remove)."""
+    """`resource` shall not be there (only for kinds that this consumer may remove).
+
+    `brake`: False where it goes because of an explicit restriction of rights, which never waits for a person.
+    """
 
     resource: Resource
     flow: int
     reason: str
+    brake: bool = True
 
 
 Desired = Ensure | Absent
@@ -258,6 +280,9 @@ class Target(Protocol):
     A target may also say `readable = False` (a webhook): `read` is never called then, what was applied counts as what
     is there, and what is in doubt is written again; so it must take the same write twice. And `divisible = True`: the
     fields of a resource may be written one after the other, so that a refusal that names none is narrowed down.
+
+    `emptied` (not required): kind -> the field that, empty, takes a resource of ours away, so that a person can have
+    its creation undone.
     """
 
     name: str

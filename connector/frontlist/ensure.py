@@ -15,6 +15,7 @@ import structlog
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from frontlist.brakes import Brakes
 from frontlist.breaker import Breaker, BreakerSettings
 from frontlist.budget import Budget
 from frontlist.clock import Clock
@@ -25,11 +26,14 @@ from frontlist.grouping import Group
 from frontlist.jobs import (
     SECOND,
     Job,
+    Leaves,
     Order,
     Result,
     as_before,
     dead_finding,
     end,
+    harmful,
+    hold_back,
     intent,
     job,
     line,
@@ -112,17 +116,20 @@ class Delivery:
         settings: EnsureSettings | None = None,
         breaker: BreakerSettings | None = None,
         backfill: Backfill | None = None,
+        braking: Brakes | None = None,
+        leaves: Leaves = lambda _resource, _key: False,
         step: Point = no_step,
         observed: Observed = UNOBSERVED,
     ) -> None:
         """`process`: the id under which rows are claimed. `journal`: the topic of what was done.
 
         `budgets`: by target; none: as many calls as come. `backfill`: what lets titles that are no live change through
-        to Consonance; None: all.
+        to Consonance; None: all. `braking`: the brakes; None: none. `leaves`: whether drift of a field stays as it is.
         """
         self.db, self.targets, self.process, self.clock = db, targets, process, clock
         self.settings, self.journal, self.step = settings or EnsureSettings(), journal, step
         self.backfill, self._breaker, self.observed = backfill, breaker or BreakerSettings(), observed
+        self.braking, self.leaves = braking, leaves
         self.stale_writes = 0
         budgets = budgets or {}
         self.lanes = {name: self._lane(each, budgets.get(name) or Budget(None)) for name, each in targets.items()}
@@ -199,6 +206,7 @@ class Delivery:
         await self._hold(part)
         try:
             await self._read(lane, [each for each in open_ones(part.jobs) if not each.intended])
+            await self._brake(lane.target, [each for each in open_ones(part.jobs) if not each.intended])
             await self._renew(part)
             if any(not each.intended and each.order.desired is not None for each in open_ones(part.jobs)):
                 await self._intend(part)
@@ -293,9 +301,24 @@ class Delivery:
         if not _readable(target):
             _as_applied(each)
         try:
-            look(target, each, each.read_at, self.settings.look_again)
+            look(target, each, each.read_at, self.settings.look_again, self.leaves)
         except Exception as error:
             self._fail(self.lanes[target.name], [each], error)
+
+    async def _brake(self, target: Target, jobs: Sequence[Job]) -> None:
+        """What a brake holds waits for a person; the rest goes on."""
+        if self.braking is None:
+            return
+        price = self.braking.settings.price_change
+        changes = {each.order.resource: found for each in jobs if (found := harmful(each, price))}
+        if not changes:
+            return
+        async with self.db.begin() as c:
+            held = await self.braking.admit(c, [each for some in changes.values() for each in some])
+        for each in jobs:
+            mine = [one for one in changes.get(each.order.resource, ()) if one.cell in held]
+            if mine:
+                hold_back(target, each, mine)
 
     async def _intend_all(self, parts: Sequence[_Slice]) -> list[None]:
         jobs = [e for part in parts for e in open_ones(part.jobs) if not e.intended and e.order.desired is not None]
@@ -526,7 +549,8 @@ def _readable(target: Target) -> bool:
 
 
 def _needs_no_read(part: _Slice, each: Job) -> bool:
-    return each.order.desired is not None and (each.order.absent or not _readable(part.target))
+    desired = each.order.desired
+    return desired is not None and (each.order.absent or (not _readable(part.target) and not desired.brake))
 
 
 def _as_applied(each: Job) -> None:

@@ -54,8 +54,10 @@ GRACE = 10.0
 PARTITION_BYTES = 1024 * 1024
 #: Above this the databases cannot hold a number.
 LARGEST = 2**63
-#: Kinds of decisions that change no plan.
-QUIET = frozenset({"note", "mapping", "installation", "report", "unlinked", "doubtful"})
+#: Kinds of decisions that change no plan, or whose titles are marked where they are made.
+QUIET = frozenset(
+    {"note", "mapping", "installation", "report", "unlinked", "doubtful", "pinned", "confirmed", "rejected"}
+)
 
 
 class IntakeSettings(BaseModel):

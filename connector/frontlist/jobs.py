@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from frontlist import brakes, journal
+from frontlist.brakes import Change
 from frontlist.contract import (
     Absent,
     Actual,
@@ -24,14 +26,18 @@ from frontlist.tracing import INVALID_SPAN, Span
 from frontlist_schemas.canonical import fingerprint
 
 SECOND = 1_000_000
+#: Whether drift of a field stays as it is.
+Leaves = Callable[[Resource, FieldKey], bool]
 
 
 @dataclass(frozen=True)
 class Order:
     """A desired state to be brought about for a claim; `desired` None: only settle what is in doubt.
 
-    `absent`: it is known that the resource does not exist, so it need not be read. `accepted`: a person accepted it as
-    a proposal. `until`: the plan's answer changes then (microseconds since 1970).
+    `absent`: it is known that the resource does not exist, so it need not be read. `read_back`: it is compared with
+    what stands there, whatever was applied. `accepted`: a person accepted it as a proposal. `until`: the plan's answer
+    changes then (microseconds since 1970). `pinned`: fields that a person decided, which no brake holds. `run`: what
+    set it off, where that has a name. `erased`: what stands there may name a person who was erased, so it is not kept.
     """
 
     claim: work.Claim
@@ -40,9 +46,13 @@ class Order:
     vector: Mapping[str, int]
     applied: applied.Applied | None
     absent: bool = False
+    read_back: bool = False
     imprint: str | None = None
     accepted: bool = False
     until: int | None = None
+    pinned: frozenset[FieldKey] = frozenset()
+    run: str = ""
+    erased: bool = False
     span: Span = INVALID_SPAN
 
     def may(self, modes: Modes) -> bool:
@@ -57,7 +67,9 @@ class Order:
 class Result:
     """What became of an order. `after`: seconds until it is worth trying again; `changed`: fields written.
 
-    `attempt`: it counts as a failed one. `called`: False where it came back without its turn.
+    `attempt`: it counts as a failed one. `called`: False where the target was not asked, since it came back without its
+    turn or is known to be refused. `held`: fields that wait for a person; `drifted`: those that somebody changed,
+    `left`: what of it stays as it is.
     """
 
     outcome: str
@@ -68,6 +80,9 @@ class Result:
     created: bool = False
     findings: tuple[Finding, ...] = ()
     called: bool = True
+    held: frozenset[FieldKey] = frozenset()
+    drifted: tuple[FieldKey, ...] = ()
+    left: Mapping[FieldKey, Json] = field(default_factory=dict)
 
 
 @dataclass(eq=False)
@@ -80,6 +95,8 @@ class Job:
     read_at: int = 0
     progress: dict[str, Json] = field(default_factory=dict)
     refused: dict[str, Json] = field(default_factory=dict)
+    held: dict[FieldKey, Finding] = field(default_factory=dict)
+    left: dict[FieldKey, Json] = field(default_factory=dict)
     drifted: tuple[FieldKey, ...] = ()
     differs: tuple[FieldKey, ...] = ()
     steps: Sequence[Step] = ()
@@ -153,7 +170,10 @@ def without_call(order: Order, now: int, refused_again: float) -> Result | None:
         return Result("unchanged")
     wanted, parked = effective(order, now, refused_again)
     if have.dead and have.dead["fingerprint"] == fingerprint_of(desired):
-        return Result("dead-lettered", have.dead["reason"], findings=(dead_finding(order, have.dead["reason"]),))
+        known = dead_finding(order, have.dead["reason"])
+        return Result("dead-lettered", have.dead["reason"], findings=(known,), called=False)
+    if order.read_back:
+        return None
     if isinstance(wanted, Absent):
         return Result("unchanged") if not have.present else None
     held = have.fields
@@ -162,13 +182,13 @@ def without_call(order: Order, now: int, refused_again: float) -> Result | None:
     return parked_result(order, parked) if parked else Result("unchanged")
 
 
-def look(target: Target, job: Job, now: int, look_again: float) -> None:
+def look(target: Target, job: Job, now: int, look_again: float, leaves: Leaves) -> None:
     """What differs from what is there, and which steps are left; some need none."""
     order, actual = job.order, job.actual
     if order.desired is None:
         return
-    if isinstance(job.desired, Ensure) and actual is None:
-        if order.applied is not None and order.applied.present:
+    if isinstance(job.desired, Ensure) and actual is None and _wants(target, job.desired):
+        if order.applied is not None and order.applied.present and _stood(target, order.applied):
             job.result = Result("refused", "removed by a person", findings=(removed_finding(order),))
             return
         if not job.desired.create:
@@ -181,6 +201,7 @@ def look(target: Target, job: Job, now: int, look_again: float) -> None:
         if key not in have or not target.same(order.resource, key, value, have[key])
     )
     job.drifted = drifted(target, order, have)
+    _leave(job, have, leaves)
     job.steps = target.steps(job.desired, actual, job.progress)
     first = job.steps[0].name if job.steps else None
     asked = order.applied.progress.get("asked", {}) if order.applied else {}
@@ -189,6 +210,71 @@ def look(target: Target, job: Job, now: int, look_again: float) -> None:
         if now < again:
             detail = f"{first} went out without an answer; looked for once more before it is repeated"
             job.result = Result("deferred", detail, after=(again - now) / SECOND)
+
+
+def _leave(job: Job, have: Mapping[FieldKey, Json], leaves: Leaves) -> None:
+    """Drift that policy leaves: what stands there is what is wanted, until source or mapping changes."""
+    if not isinstance(job.desired, Ensure):
+        return
+    ours = (job.order.applied.fields if job.order.applied else None) or {}
+    job.left = {
+        key: have[key]
+        for key in job.drifted
+        # Where the plan says something else than what we wrote, the source changed too, and its word counts.
+        if key in job.differs and (job.fields or {}).get(key) == ours.get(key) and leaves(job.order.resource, key)
+    }
+    job.desired = replace(job.desired, fields={**job.desired.fields, **job.left})
+    job.differs = tuple(key for key in job.differs if key not in job.left)
+
+
+def _wants(target: Target, desired: Ensure) -> bool:
+    """Whether something has to be there: a text without words has not."""
+    return bool(target.steps(replace(desired, create=True), None, {}))
+
+
+def _stood(target: Target, had: applied.Applied) -> bool:
+    """Whether what was applied last is something that stands, so that somebody must have taken it away."""
+    return had.fields is None or _wants(target, Ensure(had.resource, had.fields, 0))
+
+
+def harmful(job: Job, price_change: float) -> list[Change]:
+    """What of it a brake may hold: known values that become harmful ones, and not by a person's own decision."""
+    order, have = job.order, job.actual.fields if job.actual else {}
+    consumer, title = order.claim.consumer, order.claim.title
+    if isinstance(order.desired, Absent):
+        if job.actual is None or not order.desired.brake:
+            return []
+        cell = brakes.cell(consumer, order.resource, "")
+        return [brakes.change(cell, title, "removal", dict(have), None)]
+    if not isinstance(job.desired, Ensure) or order.desired is None:
+        return []
+    found = []
+    for key, brake in job.desired.brake.items():
+        if key in have and key in job.differs and key not in order.pinned:
+            becomes = job.desired.fields.get(key)
+            effect = brakes.effect_of(brake, have[key], becomes, price_change)
+            if effect is not None:
+                cell = brakes.cell(consumer, order.resource, key)
+                found.append(brakes.change(cell, title, effect, have[key], becomes))
+    return found
+
+
+def hold_back(target: Target, job: Job, changes: Sequence[Change]) -> None:
+    """What a brake holds is left out like a refused field, with its group; the rest goes on."""
+    for each in changes:
+        job.held[each.cell.field] = brakes.finding(each.cell, each.effect, each.was, each.becomes)
+    if not isinstance(job.desired, Ensure):
+        job.result = held_result(job)
+        return
+    out = set(job.held)
+    for group in job.desired.groups:
+        out |= group if group & out else set()
+    rest = {key: value for key, value in job.desired.fields.items() if key not in out}
+    job.desired = replace(job.desired, fields=rest)
+    job.differs = tuple(key for key in job.differs if key not in out)
+    job.steps = target.steps(job.desired, job.actual, job.progress) if rest else ()
+    if not job.steps:
+        job.result = held_result(job)
 
 
 def park(job: Job, named: Iterable[FieldKey], reason: str) -> bool:
@@ -224,8 +310,6 @@ def units(job: Job) -> list[frozenset[FieldKey]]:
 
 def intent(job: Job) -> applied.Intent:
     order = job.order
-    have = job.actual.fields if job.actual else {}
-    was = {key: have[key] for key in job.differs if key in have} if job.steps else {}
     return applied.Intent(
         order.resource,
         order.claim.consumer,
@@ -233,9 +317,23 @@ def intent(job: Job) -> applied.Intent:
         order.claim.claim,
         order.vector,
         job.fields,
-        was,
+        _overwritten(job) if job.steps and not order.erased else {},
         job.kept if job.steps else (order.applied.progress if order.applied else {}),
+        order.run,
+        creates=bool(job.steps) and job.actual is None and isinstance(job.desired, Ensure),
     )
+
+
+def _overwritten(job: Job) -> dict[FieldKey, Json]:
+    """What will not stand there any more: what differs, and what we once wrote and no longer name (it may all go)."""
+    have = job.actual.fields if job.actual else {}
+    ours = (job.order.applied.fields if job.order.applied else None) or {}
+    wanted = job.fields or {}
+    return {
+        key: have[key]
+        for key in have
+        if key in job.differs or (key in ours and key not in wanted and key not in job.held)
+    }
 
 
 def outcome(job: Job, now: int, look_again: float) -> applied.Outcome:
@@ -296,28 +394,49 @@ def as_before(job: Job) -> applied.Outcome:
 
 def line(job: Job, now: int) -> Json:
     """What was done, for the journal."""
+    order = job.order
     have = job.actual.fields if job.actual else {}
-    return {
-        "at": now,
-        "consumer": job.order.claim.consumer,
-        "flow": job.desired.flow,
-        "resource": str(job.order.resource),
-        "created": job.actual is None,
-        "claim": job.order.claim.claim,
-        "vector": dict(job.order.vector),
-        "fields": {key: {"was": have.get(key), "is": (job.fields or {}).get(key)} for key in job.differs},
-    }
+    return journal.line(
+        at=now,
+        title=order.claim.title,
+        consumer=order.claim.consumer,
+        flow=job.desired.flow,
+        resource=str(order.resource),
+        effect="removed" if isinstance(job.desired, Absent) else "created" if job.actual is None else "changed",
+        claim=order.claim.claim,
+        reason=order.claim.reason,
+        run=order.run,
+        vector=dict(order.vector),
+        was={key: None if order.erased else have.get(key) for key in job.differs or _overwritten(job)},
+        becomes=job.fields or {},
+    )
 
 
 def settled(job: Job) -> Result:
     """The result of a job that was remembered."""
-    drift = tuple(drift_finding(job, key) for key in job.drifted)
+    found = (*job.held.values(), *(drift_finding(job, key) for key in job.drifted))
+    changed = job.differs if job.wrote else ()
+    if job.held:
+        return replace(held_result(job), changed=changed, findings=found)
     if job.refused:
         parked = parked_result(job.order, job.refused)
-        return replace(parked, changed=job.differs if job.wrote else (), findings=(*parked.findings, *drift))
+        found = (*parked.findings, *found)
+        return replace(parked, changed=changed, findings=found, drifted=job.drifted, left=job.left)
     if not job.wrote:
-        return Result("unchanged", findings=drift)
-    return Result("applied", changed=job.differs, created=job.actual is None, findings=drift)
+        return Result("unchanged", findings=found, drifted=job.drifted, left=job.left)
+    created = job.actual is None
+    return Result("applied", changed=changed, created=created, findings=found, drifted=job.drifted, left=job.left)
+
+
+def held_result(job: Job) -> Result:
+    return Result(
+        "held",
+        ", ".join(sorted(str(key or job.order.resource) for key in job.held)),
+        findings=tuple(job.held.values()),
+        held=frozenset(job.held),
+        drifted=job.drifted,
+        left=job.left,
+    )
 
 
 def drifted(target: Target, order: Order, have: Mapping[FieldKey, Json]) -> tuple[FieldKey, ...]:
@@ -349,11 +468,14 @@ def parked_result(order: Order, parked: Mapping[str, Json]) -> Result:
 
 def drift_finding(job: Job, key: FieldKey) -> Finding:
     resource = job.order.resource
+    kept = key in job.left
+    done = "it is left until source or mapping changes" if kept else "it was set back"
+    image = "" if kept else "; the value that was there is a before-image (frontlist explain)"
     return Finding(
         key=f"drift/{resource}/{key}",
         kind="drift",
-        message=f"somebody changed {key} of {resource}, which is ours; it was set back",
-        cure="change it at its source; the value that was there is a before-image (frontlist explain)",
+        message=f"somebody changed {key} of {resource}, which is ours; {done}",
+        cure=f"change it at its source{image}",
         where=f"{resource} {key}",
         severity="low",
     )

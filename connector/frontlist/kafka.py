@@ -33,6 +33,9 @@ class KafkaSettings(BaseModel):
     prefix: str = Field("frontlist", pattern=r"^[A-Za-z0-9_-]+$", description="what our topics' names begin with")
     group: str = Field("frontlist", description="consumer group of intake")
     partitions: int = Field(8, ge=1, description="partitions of each change topic; fixed for the topics' life")
+    journal_days: float = Field(
+        730.0, ge=0, description="days that the journal keeps its lines, as your lawyers say; 0: for ever"
+    )
     replication_factor: int = Field(1, ge=1, description="copies of each partition; 3 in production")
     min_insync_replicas: int = Field(1, ge=1, description="copies that must have a record; 2 in production")
     security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field("PLAINTEXT", description="protocol")
@@ -146,7 +149,8 @@ class Topics:
             "min.insync.replicas": str(self.settings.min_insync_replicas),
         }
         if name.endswith(".journal.v1"):
-            config |= {"cleanup.policy": "delete", "retention.ms": "-1"}
+            days = self.settings.journal_days
+            config |= {"cleanup.policy": "delete", "retention.ms": str(round(days * 86_400_000)) if days else "-1"}
         else:
             config |= {
                 "cleanup.policy": "compact",

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import structlog
 
 from frontlist.contract import Dossier, Json, Mode
+from frontlist.state.dossier import imprint as stated
 
 log = structlog.get_logger(__name__)
 
@@ -34,7 +35,4 @@ def _read(key: str, value: Json) -> Mode:
 
 def imprint(dossier: Dossier) -> str | None:
     """The name of the title's imprint as Consonance states it."""
-    body = dossier.get("consonance", "metadata").body or {}
-    stated = body.get("imprint")
-    name = stated.get("name") if isinstance(stated, Mapping) else None
-    return name if isinstance(name, str) else None
+    return stated(dossier.get("consonance", "metadata").body)

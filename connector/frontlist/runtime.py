@@ -16,6 +16,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from frontlist import mapping as field_mapping
 from frontlist import ownership
+from frontlist.brakes import Brakes
 from frontlist.capture import Capture, read_to_end
 from frontlist.clock import Clock
 from frontlist.contract import Capabilities, Target
@@ -26,6 +27,7 @@ from frontlist.health import Facts
 from frontlist.instruments import Instruments, Watch
 from frontlist.intake import Intake, all_due, recreated
 from frontlist.kafka import Topics, TopicState
+from frontlist.keeping import Keeper
 from frontlist.mapping import FieldMapping
 from frontlist.observed import UNOBSERVED, Observed
 from frontlist.opening import open_all
@@ -38,6 +40,7 @@ from frontlist.source import Source
 from frontlist.state import applied, captured, dossier, installation, processes, schema, settled, work
 from frontlist.state.database import Database
 from frontlist.step import Step, no_step
+from frontlist.sweeping import Sweeper
 from frontlist.systems.consonance.client import Client as ConsonanceClient
 from frontlist.systems.consonance.source import ConsonanceSource
 from frontlist.systems.consonance.target import ConsonanceTarget
@@ -211,7 +214,7 @@ class Installation:
                 await applied.post(self.db, c, [(self.decisions, "mapping/active", body)])
                 consumers = await installation.registered(c)
                 now = await self.db.now(c)
-                await work.mark(self.db, c, await all_due(c, consumers, now, "mapping"))
+                await work.mark(self.db, c, await all_due(c, consumers, now, f"mapping/{current.number}"))
         return Active(current.number, self.mapping)
 
     async def register(self) -> None:
@@ -339,6 +342,8 @@ async def _run(
                 group.create_task(intake.run(stopping))
             if "work" in parts:
                 group.create_task(_work(it, worker(it, active, woken, consumers), stopping))
+                group.create_task(Sweeper(it.db, it.clock, it.settings.reconcile).run(stopping))
+                group.create_task(Keeper(it.db, it.clock, it.settings.keep).run(stopping))
             facts.started = True
             if ready is not None:
                 ready.set()
@@ -352,6 +357,7 @@ def _capture(it: Installation, source: Source) -> Capture:
         tenant=it.settings.tenant,
         clock=it.clock,
         settings=it.settings.capture,
+        braking=Brakes(it.db, it.settings.brakes),
         step=it.step,
         observed=it.observed,
     )
@@ -372,6 +378,8 @@ def worker(
         settings=it.settings.ensure,
         breaker=it.settings.breaker,
         backfill=Backfill(it.db, it.settings.backfill, ZoneInfo(it.settings.consonance.zone), it.clock),
+        braking=Brakes(it.db, it.settings.brakes),
+        leaves=it.settings.reconcile.leaves,
         step=it.step,
         observed=it.observed,
     )

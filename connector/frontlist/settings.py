@@ -18,6 +18,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from frontlist import logs
+from frontlist.brakes import BrakeSettings
 from frontlist.breaker import BreakerSettings
 from frontlist.capture import CaptureSettings
 from frontlist.ensure import EnsureSettings
@@ -26,6 +27,8 @@ from frontlist.gentleness import BackfillSettings
 from frontlist.health import HealthSettings
 from frontlist.intake import IntakeSettings
 from frontlist.kafka import KafkaSettings
+from frontlist.keeping import KeepSettings
+from frontlist.sweeping import ReconcileSettings
 from frontlist.systems.consonance.settings import ConsonanceSettings
 from frontlist.systems.fourallportal.settings import FourallportalSettings
 from frontlist.tracing import TelemetrySettings
@@ -68,6 +71,9 @@ class Settings(BaseSettings):
     backfill: BackfillSettings = Field(default_factory=BackfillSettings, description="how gently Consonance is filled")
     health: HealthSettings = Field(default_factory=HealthSettings, description="probes and metrics")
     telemetry: TelemetrySettings = Field(default_factory=TelemetrySettings, description="traces")
+    brakes: BrakeSettings = Field(default_factory=BrakeSettings, description="what waits for a person")
+    reconcile: ReconcileSettings = Field(default_factory=ReconcileSettings, description="drift")
+    keep: KeepSettings = Field(default_factory=KeepSettings, description="what is kept how long")
     log: LogSettings = Field(default_factory=LogSettings, description="the log")
 
     @classmethod

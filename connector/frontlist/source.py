@@ -90,6 +90,14 @@ class Source(Protocol):
         """Those objects by id, one Raw a key; body None where the system does not know the id."""
         ...
 
+    def names(self, raw: Raw, who: str) -> bool:
+        """Whether the object names a person by id ("contact:12"). Pure."""
+        ...
+
+    def omitted(self, raw: Raw, omit: frozenset[str]) -> Raw:
+        """The object as the mirror may keep it: of persons erased on request (`omit`) no more than their ids. Pure."""
+        ...
+
     def title(self, raw: Raw, links: Mapping[Resource, TitleKey]) -> TitleKey:
         """The title that a raw object belongs to: by link, by our marker in it, else its own `object:` key. Pure."""
         ...

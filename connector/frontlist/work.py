@@ -16,6 +16,8 @@ import structlog
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from frontlist import aftermath
+from frontlist.aftermath import Beside
 from frontlist.clock import Clock, microseconds, moment
 from frontlist.contract import (
     Capabilities,
@@ -37,6 +39,7 @@ from frontlist.jobs import SECOND, Order, Result
 from frontlist.linking import holding
 from frontlist.modes import Modes, imprint
 from frontlist.observed import UNOBSERVED, Observed
+from frontlist.pins import Put
 from frontlist.source import RawKey
 from frontlist.state import applied, captured, dossier, findings, installation, processes, settled, work
 from frontlist.state.database import Database, gone, plain
@@ -67,6 +70,7 @@ SEVERITY = (
     "proposed",
     "deferred",
     "busy",
+    "held",
     "refused",
     "dead-lettered",
     "retry",
@@ -117,7 +121,8 @@ class Seen:
 class Title:
     """One claimed title on its way; `noted`: what its consumer's last plan noted.
 
-    `changed_at`: when the live change was observed that made it due (microseconds since 1970).
+    `changed_at`: when the live change was observed that made it due (microseconds since 1970). `stated`: the revision
+    of Consonance's metadata that was planned from. `there`: what stood beside the plan.
     """
 
     claim: work.Claim
@@ -129,6 +134,10 @@ class Title:
     unsettled: set[str] = field(default_factory=set)
     span: Span = INVALID_SPAN
     changed_at: int | None = None
+    stated: int = 0
+    there: Beside = field(default_factory=Beside)
+    puts: dict[Resource, Put] = field(default_factory=dict)
+    brought: list[aftermath.Brought] = field(default_factory=list)
 
 
 class Worker:
@@ -322,7 +331,8 @@ class Worker:
             results = await self.delivery.bring(orders)
             for order, result in zip(orders, results, strict=True):
                 title.results.append(result)
-                title.findings += result.findings
+                title.brought.append(_brought(order, result))
+                title.findings += title.there.heard(order.resource, order.desired, result)
                 if result.outcome in UNSETTLED:
                     title.unsettled.add(str(order.resource))
             await self._finish((consumer, title))
@@ -369,7 +379,12 @@ class Worker:
                 title.changed_at = _changed_at(title.claim, seen.dossiers[title.claim.title])
                 if title.plan is not None:
                     title.findings += title.plan.findings
-            strangers = [d.resource for t in titles if t.plan for d in t.plan.desired if d.resource not in seen.held]
+            planned = [d.resource for t in titles if t.plan for d in t.plan.desired]
+            strangers = [resource for resource in planned if resource not in seen.held]
+            there = await aftermath.beside(c, consumer.name, names, planned)
+            for title in titles:
+                title.there = there
+                title.stated = int(seen.dossiers[title.claim.title].get("consonance", "metadata").revision)
             held = dict(seen.held) | await applied.of_resources(self.db, c, consumer.name, strangers)
             orders = [self._orders(title, seen, held, active, now) for title in titles]
             orders = await self._without_reading(c, seen, orders)
@@ -441,7 +456,8 @@ class Worker:
         for planned in title.plan.desired:
             have = held.get(planned.resource)
             kept = seen.rebuilt or seen.adopted.get(claim.title)
-            desired = planned if kept else without_first_erasures(planned, have)
+            put = title.puts[planned.resource] = title.there.put(planned)
+            desired = put.desired if kept else without_first_erasures(put.desired, have)
             order = Order(
                 claim,
                 desired.resource,
@@ -451,6 +467,10 @@ class Worker:
                 imprint=whose,
                 accepted=proposal(desired) in seen.accepted,
                 until=until if until is not None and until > now else None,
+                read_back=claim.title in title.there.sweeps,
+                pinned=put.stand,
+                run=title.there.run(claim, put),
+                erased=claim.title in title.there.erased,
                 span=title.span,
             )
             mode = seen.modes.of(desired.flow, whose)
@@ -529,6 +549,9 @@ class Worker:
                 open_ = {title.claim.title: title.unsettled for title in titles}
                 await findings.settle(self.db, c, name, said, now, keep=open_)
                 await self._note(c, name, titles)
+                for there in {id(title.there): title.there for title in titles}.values():
+                    ended = [_ended(title) for title in titles if title.there is there]
+                    await aftermath.settle(self.db, c, name, there, ended, self.decisions)
                 done += [(title, self._finished(title, looks.get(title.claim.title), now)) for title in titles]
             await work.finish(self.db, c, [each for _, each in done], now)
         for title, each in done:
@@ -563,7 +586,7 @@ class Worker:
         dues = [look if look > now else now + 60 * SECOND] if look is not None else []
         if plan.next_at is not None:
             dues.append(max(microseconds(plan.next_at), now + SECOND // 10))
-        if outcome in ("refused", "dead-lettered", "stopped"):
+        if outcome in ("refused", "dead-lettered", "stopped", "held"):
             dues.append(now + DAY)
         dues += [
             now + round(each.after * SECOND) for each in title.results if each.outcome == "deferred" and each.after
@@ -585,6 +608,27 @@ class Worker:
             return result.after
         longest = min(self.settings.retry_longest, self.settings.retry_first * 2 ** min(attempts, 20))
         return random.uniform(0.0, longest)  # noqa: S311  jitter, nothing secret
+
+
+def _brought(order: Order, result: Result) -> aftermath.Brought:
+    return aftermath.Brought(
+        order.resource,
+        order.desired,
+        result.outcome,
+        result.detail,
+        result.called,
+        len(result.changed),
+        result.held,
+        result.drifted,
+        result.left,
+        result.after,
+    )
+
+
+def _ended(title: Title) -> aftermath.Done:
+    planned = None if title.plan is None else frozenset(each.resource for each in title.plan.desired)
+    outcomes = [each.outcome for each in title.results]
+    return aftermath.Done(title.claim, planned, title.brought, title.puts, outcomes, title.stated)
 
 
 def _changed_at(claim: work.Claim, dossier: Dossier) -> int | None:

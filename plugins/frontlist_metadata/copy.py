@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from frontlist.clock import chosen_id, moment
-from frontlist.contract import Context, Document, Dossier, Ensure, FieldKey, Json, Resource, Wait, Writes
+from frontlist.contract import Brake, Context, Document, Dossier, Ensure, FieldKey, Json, Resource, Wait, Writes
 from frontlist.mapping import Cell, CopyRule, FieldMapping
 from frontlist.mapping.model import CHANNEL_KIND, WORK_KINDS
 from frontlist_metadata import body, publicity
@@ -20,6 +20,8 @@ from frontlist_metadata.wording import worded
 
 TARGET = "consonance"
 FLOW = 6
+#: What too many titles may not lose in a day.
+BRAKES = {FieldKey("markdown"): Brake.TEXT, FieldKey("product_ids"): Brake.LINK}
 #: The input type whose fields say what a work can take, and the enum of the texts' variants.
 WORK_INPUT = "UpdateWorkInput"
 VARIANTS = "MarketingTextVariant"
@@ -198,7 +200,7 @@ class _Texts:
             return
         self.sent.add(resource.id)
         fields = _fields(self.work_id, candidate, products, markdown)
-        self.planned.desired.append(Ensure(resource, fields, FLOW, create=self._may_create()))
+        self.planned.desired.append(Ensure(resource, fields, FLOW, create=self._may_create(), brake=BRAKES))
 
     def _others(self, place: Place) -> list[int]:
         """Products without a text of their own of this kind and locale in Consonance."""
@@ -214,7 +216,7 @@ class _Texts:
             # It stays noted as sent, so that the plan says the same until it is gone.
             self.absent.add(resource.id)
             fields: dict[FieldKey, Json] = {FieldKey("work_id"): self.work_id, FieldKey("markdown"): None}
-            self.planned.desired.append(Ensure(resource, fields, FLOW, create=False))
+            self.planned.desired.append(Ensure(resource, fields, FLOW, create=False, brake=BRAKES))
 
     def _markdown(self, candidate: Candidate) -> str | None:
         """None where the text must not be sent."""
@@ -280,7 +282,8 @@ class _Texts:
                 self.sent.add(noted)
         if fields:
             resource = Resource(TARGET, "work", str(self.work_id))
-            self.planned.desired.append(Ensure(resource, fields, FLOW, create=False))
+            brake = dict.fromkeys(fields, Brake.TEXT)
+            self.planned.desired.append(Ensure(resource, fields, FLOW, create=False, brake=brake))
 
     def _takes(self, name: str) -> bool:
         capabilities = self.context.capabilities.get(TARGET)

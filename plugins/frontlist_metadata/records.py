@@ -10,7 +10,7 @@ from typing import Any
 from stdnum import isbn as isbns
 
 from frontlist.clock import chosen_id
-from frontlist.contract import Context, Document, Dossier, Ensure, FieldKey, Json, Resource, Wait
+from frontlist.contract import Brake, Context, Document, Dossier, Ensure, FieldKey, Json, Resource, Wait
 from frontlist.mapping import FieldMapping, FieldRule, ModuleRule
 from frontlist_metadata import body, prices, publicity, release
 from frontlist_metadata.body import MISSING, Found
@@ -127,7 +127,25 @@ def withdrawn(
             "map `withdrawn` to a boolean field of the module",
             resource.id,
         )
-    yield Ensure(resource, {**markers(module, work_id, product_id, linked), **cells}, FLOW, create=False)
+    fields = {**markers(module, work_id, product_id, linked), **cells}
+    yield Ensure(resource, fields, FLOW, create=False, brake=brakes(module, fields))
+
+
+#: What the emptying of which is more than a text that is gone; what hides until a day is stated, and never braked.
+BRAKES = {
+    "withdrawn": Brake.HIDDEN,
+    "distributable": Brake.OFFERED,
+    "title_record": Brake.LINK,
+    "product_records": Brake.LINK,
+}
+UNBRAKED = frozenset({"confidential", "public_from"})
+
+
+def brakes(module: ModuleRule, fields: Iterable[FieldKey]) -> dict[FieldKey, Brake]:
+    """What too many titles may not lose in a day."""
+    found = {r.cell.key: BRAKES.get(r.canonical, Brake.TEXT) for r in ours(module) if r.canonical not in UNBRAKED}
+    found |= {rule.amount.key: Brake.PRICE for rule in module.prices}
+    return {key: found[key] for key in fields if key in found}
 
 
 def ours(module: ModuleRule) -> Iterator[FieldRule]:
@@ -370,7 +388,7 @@ class _Records:
             return
         create = self._may_create(module, resource, linked, product_id)
         marked = {**markers(module, self.title.work_id, product_id, linked), **fields}
-        self.planned.desired.append(Ensure(resource, marked, FLOW, tuple(groups), create))
+        self.planned.desired.append(Ensure(resource, marked, FLOW, tuple(groups), create, brakes(module, marked)))
 
     def _linked_twice(self, resource: Resource) -> None:
         self.findings.add(

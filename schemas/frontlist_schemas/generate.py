@@ -10,6 +10,7 @@ from typing import Any
 from frontlist_schemas import topics
 from frontlist_schemas.document import Part
 from frontlist_schemas.envelope import SCHEMA_VERSION
+from frontlist_schemas.journal import Journal
 from frontlist_schemas.registry import DOCUMENTS
 
 HERE = Path(__file__).with_name("v1")
@@ -28,7 +29,13 @@ def files() -> dict[str, dict[str, Any]]:
     schemas = {
         f"{system}.{aspect}.json": schema(model, system, aspect) for (system, aspect), model in DOCUMENTS.items()
     }
-    return {**schemas, "asyncapi.json": asyncapi()}
+    return {**schemas, "journal.json": journal(), "asyncapi.json": asyncapi()}
+
+
+def journal() -> dict[str, Any]:
+    """The journal's records; links and decisions are our own business."""
+    dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    return {**dialect, **Journal.model_json_schema(), "title": "journal v1"}
 
 
 def schema(model: type[Part], system: str, aspect: str) -> dict[str, Any]:
@@ -59,7 +66,13 @@ def asyncapi() -> dict[str, Any]:
         "components": {
             "messages": {
                 **{f"{s}.{a}": _message(s, a) for s, a in changes},
-                **{name: {"name": name, "payload": {"type": "object"}} for name in others},
+                **{name: {"name": name, "payload": {"type": "object"}} for name in ("links", "decisions")},
+                "journal": {
+                    "name": "journal",
+                    "contentType": "application/json",
+                    "payload": {"$ref": "./journal.json"},
+                    "bindings": {"kafka": {"key": _KEY}},
+                },
             },
             "messageTraits": {"document": {"headers": _HEADERS, "bindings": {"kafka": {"key": _KEY}}}},
         },

@@ -13,7 +13,7 @@ from typing import NoReturn
 import typer
 
 from frontlist import logs
-from frontlist.cli import checks, deciding, demonstrating, looking, running, sandboxing, tenancy
+from frontlist.cli import again, checks, deciding, demonstrating, looking, recovery, running, sandboxing, tenancy
 from frontlist.cli.terminal import say_error
 from frontlist.errors import ConfigurationError, FrontlistError
 from frontlist.plugins import Plugins
@@ -32,7 +32,7 @@ def application(further: Iterable[typer.Typer] = ()) -> typer.Typer:
         rich_markup_mode=None,
     )
     made.callback()(_log_to_standard_error)
-    for group in (running, looking, checks, deciding, tenancy, sandboxing, demonstrating):
+    for group in (running, looking, checks, deciding, recovery, again, tenancy, sandboxing, demonstrating):
         group.add_to(made)
     for command in further:
         made.add_typer(command)

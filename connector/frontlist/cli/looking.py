@@ -10,12 +10,12 @@ import sqlalchemy as sa
 import typer
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from frontlist import health, runtime
+from frontlist import health, keeping, runtime
 from frontlist.cli.terminal import AsJson, Config, say_json, table, wait_for
 from frontlist.clock import moment
 from frontlist.plugins import Plugins
 from frontlist.settings import load
-from frontlist.state import captured, census, findings, processes, settled, work
+from frontlist.state import captured, census, dead, findings, held, processes, settled, work
 
 #: Outcomes that somebody may have to do something about.
 TROUBLES = ("retry", "refused", "dead-lettered", "stopped")
@@ -73,6 +73,17 @@ def status(config: Config = None, as_json: AsJson = False) -> None:
     table(("flow/imprint", "mode"), sorted(found["modes"].items()) or [("*/*", "observe (nothing decided yet)")])
     table(("process", "last heartbeat"), [(p["process"], p["heartbeat"]) for p in found["processes"]])
     table(("open findings", "titles"), sorted(found["findings"].items()))
+    if found["held"]:
+        table(
+            ("held for a person", "effect", "titles", "list"),
+            [(each["imprint"] or "(none)", each["effect"], each["titles"], each["list"]) for each in found["held"]],
+        )
+    if found["dead_letters"]:
+        table(
+            ("dead letters of", "target", "number"),
+            [(each["consumer"], each["target"], each["number"]) for each in found["dead_letters"]],
+        )
+    table(("rows kept", "number"), sorted(found["sizes"].items()))
 
 
 async def summary(it: runtime.Installation) -> dict[str, Any]:
@@ -100,6 +111,12 @@ async def summary(it: runtime.Installation) -> dict[str, Any]:
             "modes": await settled.decisions(c, "mode"),
             "processes": [{"process": p.id, "heartbeat": _at(p.heartbeat_at)} for p in await processes.living(c, now)],
             "findings": kinds,
+            "held": [{**vars(each), "since": _at(each.since)} for each in await held.groups(c)],
+            "dead_letters": [
+                {"consumer": consumer, "target": target, "number": number}
+                for (consumer, target), number in sorted((await dead.count_open(c)).items())
+            ],
+            "sizes": await keeping.sizes(c),
         }
 
 

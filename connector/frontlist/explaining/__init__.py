@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from frontlist import runtime
+from frontlist import aftermath, runtime
 from frontlist.clock import microseconds, moment
 from frontlist.contract import (
     Capabilities,
@@ -100,19 +100,25 @@ class _One:
         dossier = seen.dossiers[self.title]
         plan, error = self.worker.plan(consumer, dossier, seen, self.worker.active(), self.now)
         plan = plan or Plan()
-        desired = [self._kept(each, seen) for each in plan.desired]
+        resources = [each.resource for each in plan.desired]
         async with self.it.db.read() as c:
-            held = await applied.of_resources(self.it.db, c, consumer.name, [each.resource for each in plan.desired])
+            held = await applied.of_resources(self.it.db, c, consumer.name, resources)
+            beside = await aftermath.beside(c, consumer.name, [self.title], resources)
+        puts = [beside.put(each) for each in plan.desired]
+        desired = [self._kept(each.desired, seen) for each in puts]
         held = {**seen.held, **held}
-        seen_live = await live(self.it.targets, plan.desired)
+        seen_live = await live(self.it.targets, [each.desired for each in puts])
         standings = [
-            self._standing(each, kept, seen, held, dossier) for each, kept in zip(plan.desired, desired, strict=True)
+            self._standing(put.desired, kept, seen, held, dossier) for put, kept in zip(puts, desired, strict=True)
         ]
         return {
             "consumer": consumer.name,
             "error": error,
             "notes": list(seen_live.notes),
-            "desired": [each.as_json(self.it.targets, seen_live) for each in standings],
+            "desired": [
+                {**each.as_json(self.it.targets, seen_live), "pinned": sorted(put.stand)}
+                for each, put in zip(standings, puts, strict=True)
+            ],
             "findings": _findings(plan.findings, [row for row in opened if row.consumer == consumer.name]),
             "waits": [{"for": each.what, "why": each.reason} for each in plan.waits],
             "next_at": plan.next_at.isoformat(timespec="seconds") if plan.next_at else None,

@@ -40,6 +40,8 @@ applied_table = sa.Table(
 )
 #: Its primary key.
 KEYS = ("target", "kind", "id", "consumer")
+#: The "field" of a before-image that says: nothing stood there.
+CREATED = FieldKey("")
 before_table = sa.Table(
     "before_image",
     metadata,
@@ -54,7 +56,11 @@ before_table = sa.Table(
     sa.Column("was", sa.Text),
     sa.Column("becomes", sa.Text),
     sa.Column("at", sa.BigInteger, nullable=False),
+    sa.Column("run", sa.Text, nullable=False),
     sa.Index("before_image_by_resource", "target", "kind", "id"),
+    sa.Index("before_image_by_title", "title"),
+    sa.Index("before_image_by_run", "run"),
+    sa.Index("before_image_by_time", "at"),
 )
 outbox_table = sa.Table(
     "outbox",
@@ -94,7 +100,10 @@ class Applied:
 
 @dataclass(frozen=True)
 class Intent:
-    """What is about to be written. `vector`: activation and "<system>.<aspect>" -> number; `was`: the old values."""
+    """What is about to be written. `vector`: activation and "<system>.<aspect>" -> number; `was`: the old values.
+
+    `run`: what set it off, where it has a name ("replay/<id>"); `creates`: nothing stood there.
+    """
 
     resource: Resource
     consumer: str
@@ -104,6 +113,8 @@ class Intent:
     fields: Mapping[FieldKey, Json] | None
     was: Mapping[FieldKey, Json]
     progress: Mapping[str, Json] = field(default_factory=dict)
+    run: str = ""
+    creates: bool = False
 
 
 @dataclass(frozen=True)
@@ -250,6 +261,7 @@ def _newest(vector: Mapping[str, int]) -> int:
 
 async def _keep_before_images(db: Database, connection: AsyncConnection, intents: Sequence[Intent], now: int) -> None:
     images = [(each, name, was) for each in intents for name, was in each.was.items()]
+    images += [(each, CREATED, None) for each in intents if each.creates]
     numbers = await db.draw(connection, len(images))
     rows = [
         {
@@ -261,6 +273,7 @@ async def _keep_before_images(db: Database, connection: AsyncConnection, intents
             "was": dump(was),
             "becomes": dump((each.fields or {}).get(name)),
             "at": now,
+            "run": each.run,
         }
         for number, (each, name, was) in zip(numbers, images, strict=True)
     ]

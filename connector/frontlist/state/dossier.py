@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
@@ -10,8 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontlist.clock import moment
 from frontlist.contract import Document, DocumentKey, Dossier, Json, Revision, State, TitleKey
-from frontlist.state.database import Database, dump, load, metadata
+from frontlist.state.database import CHUNK, Database, dump, load, metadata
 
+#: The document that says to which imprint a title belongs.
+STATES_IMPRINT = ("consonance", "metadata")
 document_table = sa.Table(
     "document",
     metadata,
@@ -26,7 +28,10 @@ document_table = sa.Table(
     sa.Column("merged_into", sa.Text),
     sa.Column("siblings", sa.Text),
     sa.Column("traceparent", sa.Text),  # of a change that is traced
+    # Of Consonance's metadata alone, as last stated: a title that is gone still belongs to it.
+    sa.Column("imprint", sa.Text),
     sa.Index("document_by_title", "title"),
+    sa.Index("document_by_imprint", "imprint"),
     # A document of some kilobytes stays in its row: compressed beside it, it costs twice the CPU to store and to read.
     postgresql_with={"toast_tuple_target": "8160"},
 )
@@ -85,6 +90,7 @@ async def store(db: Database, connection: AsyncConnection, documents: Sequence[S
             "merged_into": each.merged_into,
             "siblings": dump(dict(each.siblings or {})),
             "traceparent": each.traceparent,
+            "imprint": imprint(each.body) if (each.system, each.aspect) == STATES_IMPRINT else None,
         }
         for each in newest.values()
     ]
@@ -105,6 +111,7 @@ async def store(db: Database, connection: AsyncConnection, documents: Sequence[S
         document_table,
         rows,
         where=lambda old, new: old.revision < new.revision,
+        also=lambda old, new: {"imprint": sa.func.coalesce(new.imprint, old.imprint)},
         returning=(c.system, c.aspect, c.title),
     )
     return [
@@ -210,3 +217,37 @@ async def forget_offsets(connection: AsyncConnection, topic_ids: Mapping[str, st
     gone = {name for (name, _), (_, id_) in (await offsets(connection)).items() if topic_ids.get(name, id_) != id_}
     await connection.execute(sa.delete(offset_table).where(offset_table.c.topic.in_(gone)))
     return len(gone)
+
+
+def imprint(body: Json) -> str | None:
+    """The name of the imprint as Consonance's metadata states it."""
+    stated = body.get("imprint") if isinstance(body, Mapping) else None
+    name = stated.get("name") if isinstance(stated, Mapping) else None
+    return name if isinstance(name, str) else None
+
+
+async def imprints(connection: AsyncConnection, titles: Iterable[TitleKey]) -> dict[TitleKey, str]:
+    """title -> its imprint, "" where none is stated."""
+    c = document_table.c
+    wanted = sorted(set(titles))
+    out: dict[TitleKey, str] = dict.fromkeys(wanted, "")
+    for start in range(0, len(wanted), CHUNK):
+        query = sa.select(c.title, c.imprint).where(c.title.in_(wanted[start : start + CHUNK]), c.imprint.is_not(None))
+        out |= {TitleKey(row.title): row.imprint for row in await connection.execute(query)}
+    return out
+
+
+async def of_imprint(connection: AsyncConnection, name: str) -> list[TitleKey]:
+    """All titles of an imprint, those that are gone too; "" = of none."""
+    c = document_table.c
+    mine = sa.and_(c.system == STATES_IMPRINT[0], c.aspect == STATES_IMPRINT[1])
+    query = sa.select(c.title).where(mine, c.imprint == name if name else c.imprint.is_(None)).order_by(c.title)
+    return [TitleKey(title) for title in (await connection.execute(query)).scalars()]
+
+
+async def imprint_size(connection: AsyncConnection, name: str) -> int:
+    """How many titles an imprint has; "" = those of none."""
+    c = document_table.c
+    mine = sa.and_(c.system == STATES_IMPRINT[0], c.aspect == STATES_IMPRINT[1])
+    query = sa.select(sa.func.count()).where(mine, c.imprint == name if name else c.imprint.is_(None))
+    return int((await connection.execute(query)).scalar_one())

@@ -15,7 +15,7 @@ from frontlist.state.applied import applied_table
 from frontlist.state.database import CHUNK, Database, load, metadata
 
 drift_table = sa.Table(
-    "drift",
+    "drift_look",
     metadata,
     sa.Column("target", sa.Text, primary_key=True),
     sa.Column("kind", sa.Text, primary_key=True),

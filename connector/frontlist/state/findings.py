@@ -73,6 +73,12 @@ async def open_one(
     await db.upsert(connection, finding_table, [_row(consumer, title, finding, now)], keep=("opened_at",))
 
 
+async def close_one(connection: AsyncConnection, consumer: str, title: str, key: str, now: int) -> None:
+    f = finding_table.c
+    mine = sa.update(finding_table).where(f.consumer == consumer, f.title == title, f.key == key)
+    await connection.execute(mine.where(f.closed_at.is_(None)).values(closed_at=now))
+
+
 def _differs(row: Any, each: Finding) -> bool:
     return (row.message, row.cure, row.severity, row.where_) != (each.message, each.cure, each.severity, each.where)
 

@@ -80,6 +80,12 @@ async def active(connection: AsyncConnection) -> Activation | None:
     return None if row is None else Activation(row.number, row.fingerprint, row.text)
 
 
+async def began_at(connection: AsyncConnection) -> int | None:
+    """When the first mapping became active."""
+    at: int | None = (await connection.execute(sa.select(sa.func.min(activation_table.c.at)))).scalar_one_or_none()
+    return at
+
+
 async def activate(db: Database, connection: AsyncConnection, fingerprint: str, text: str) -> Activation:
     """The same text under a new number, also when an old text comes back."""
     [number] = await db.draw(connection)

@@ -12,11 +12,41 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from frontlist.errors import ConfigurationError
-from frontlist.state import applied, captured, dossier, drift, findings, installation, processes, settled, slots, work
+from frontlist.state import (
+    applied,
+    captured,
+    dead,
+    dossier,
+    drift,
+    erased,
+    findings,
+    held,
+    installation,
+    processes,
+    settled,
+    slots,
+    sweeps,
+    work,
+)
 from frontlist.state.database import Database, metadata
 
 #: Importing the modules fills the metadata.
-TABLES = (applied, captured, dossier, drift, findings, installation, processes, settled, slots, work)
+TABLES = (
+    applied,
+    captured,
+    dead,
+    dossier,
+    drift,
+    erased,
+    findings,
+    held,
+    installation,
+    processes,
+    settled,
+    slots,
+    sweeps,
+    work,
+)
 assert metadata.tables, TABLES
 
 

@@ -33,7 +33,8 @@ relink_table = sa.Table(
     sa.Column("id", sa.Text, primary_key=True),
     sa.Column("number", sa.BigInteger, nullable=False),
 )
-#: kind is one of: mode, accepted, adopted, linked, unlinked, doubtful, report, mapping, installation, note, forget.
+#: kind is one of: mode, accepted, adopted, linked, unlinked, doubtful, report, mapping, installation, note, forget,
+#: pinned, confirmed, rejected.
 decision_table = sa.Table(
     "decision",
     metadata,

@@ -188,6 +188,36 @@ def statements(work: Json, contracts: Json | None, omit: frozenset[str]) -> dict
     }
 
 
+def contacts(raw: Json) -> set[str]:
+    """The contributors of {"work": ..., "problems": ...}, as "contact:12"."""
+    return {f"contact:{_contact(each)}" for each in (raw.get("work") or {}).get("contributions") or []}
+
+
+def scrubbed(raw: Json, omit: frozenset[str]) -> Json:
+    """{"work": ..., "problems": ...} with no more than the ids of the contacts to be omitted."""
+    work = raw.get("work") or {}
+    everyone = work.get("contributions") or []
+    erased = {_contact(each) for each in everyone if f"contact:{_contact(each)}" in omit}
+    if not erased:
+        return raw
+    clean = _nulled(work, "authorshipDescription")
+    clean["contributions"] = [
+        {**each, "contributor": {"id": _contact(each)}} if _contact(each) in erased else each for each in everyone
+    ]
+    if isinstance(work.get("products"), list):
+        clean["products"] = [each and _nulled(each, "productAuthorshipDescription") for each in work["products"]]
+    return {**raw, "work": clean}
+
+
+def _contact(contribution: Json) -> Json:
+    return ((contribution or {}).get("contributor") or {}).get("id")
+
+
+def _nulled(node: Mapping[str, Json], name: str) -> dict[str, Json]:
+    """The lines that name all authors name the erased one too."""
+    return {key: None if key == name else value for key, value in node.items()}
+
+
 def _statement(aspect: str, make: Callable[[], Json]) -> Statement:
     """The document by way of its schema, so that only what that allows gets out."""
     try:

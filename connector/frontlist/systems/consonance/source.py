@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -125,6 +126,16 @@ class ConsonanceSource:
             return Raw(key, None)
         found = await all_contracts(self.client, queries)
         return contracts_raw(int(key.id), found.get(int(key.id), []), {}, as_of)
+
+    def names(self, raw: Raw, who: str) -> bool:
+        """As a contributor of the work."""
+        return raw.key.kind == WORK and raw.body is not None and who in assembly.contacts(raw.body)
+
+    def omitted(self, raw: Raw, omit: frozenset[str]) -> Raw:
+        """Of the contact its id; without the lines that name all authors."""
+        if raw.key.kind != WORK or raw.body is None:
+            return raw
+        return replace(raw, body=assembly.scrubbed(raw.body, omit))
 
     def title(self, raw: Raw, links: Mapping[Resource, TitleKey]) -> TitleKey:
         """A work is its own title; links are to 4ALLPORTAL's objects."""

@@ -61,6 +61,7 @@ class ConsonanceTarget:
     batch = 1
     #: Consonance chooses the id of a text.
     once = frozenset({"create"})
+    emptied: Mapping[str, FieldKey] = {KIND: _MARKDOWN}
 
     def __init__(self, client: Client) -> None:
         self.client = client
@@ -85,6 +86,8 @@ class ConsonanceTarget:
         if desired.resource.kind == works.KIND:
             return works.steps(desired, actual, progress)
         here = list(actual.extra) if actual else []
+        if isinstance(desired, Ensure) and _MARKDOWN not in desired.fields:
+            return []  # a text whose words are refused or held is left as it is
         if not _wants_text(desired):
             return _delete(desired, [text["id"] for text in here], progress)
         assert isinstance(desired, Ensure)

@@ -65,6 +65,14 @@ class FourallportalSource:
         use = self._tenant.uses.get(raw.key.kind)
         return frozenset() if use is None or raw.body is None else records.isbns(raw.watched or {}, use)
 
+    def names(self, raw: Raw, who: str) -> bool:
+        """Never by id."""
+        return False
+
+    def omitted(self, raw: Raw, omit: frozenset[str]) -> Raw:
+        """As it is: the fields that name persons are ours, and are written anew without them."""
+        return raw
+
     def assemble(self, title: TitleKey, raws: Mapping[RawKey, Raw], omit: frozenset[str]) -> Mapping[str, Statement]:
         """The metadata, a record each. It names no persons, so `omit` has nothing to leave out."""
         unreadable = [f"{key.kind}/{key.id}: {raw.unreadable}" for key, raw in sorted(raws.items()) if raw.unreadable]

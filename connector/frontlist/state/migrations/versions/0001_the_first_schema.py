@@ -60,10 +60,14 @@ def upgrade() -> None:
         sa.Column("was", sa.Text(), nullable=True),
         sa.Column("becomes", sa.Text(), nullable=True),
         sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("run", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("number"),
     )
     with op.batch_alter_table("before_image", schema=None) as batch_op:
         batch_op.create_index("before_image_by_resource", ["target", "kind", "id"], unique=False)
+        batch_op.create_index("before_image_by_run", ["run"], unique=False)
+        batch_op.create_index("before_image_by_time", ["at"], unique=False)
+        batch_op.create_index("before_image_by_title", ["title"], unique=False)
 
     op.create_table(
         "budget",
@@ -120,20 +124,29 @@ def upgrade() -> None:
         sa.Column("merged_into", sa.Text(), nullable=True),
         sa.Column("siblings", sa.Text(), nullable=True),
         sa.Column("traceparent", sa.Text(), nullable=True),
+        sa.Column("imprint", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("system", "aspect", "title"),
         postgresql_with={"toast_tuple_target": "8160"},
     )
     with op.batch_alter_table("document", schema=None) as batch_op:
+        batch_op.create_index("document_by_imprint", ["imprint"], unique=False)
         batch_op.create_index("document_by_title", ["title"], unique=False)
 
     op.create_table(
-        "drift",
+        "drift_look",
         sa.Column("target", sa.Text(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("consumer", sa.Text(), nullable=False),
         sa.Column("look_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("target", "kind", "id", "consumer"),
+    )
+    op.create_table(
+        "erased",
+        sa.Column("consumer", sa.Text(), nullable=False),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("consumer", "title"),
     )
     op.create_table(
         "fact",
@@ -291,6 +304,96 @@ def upgrade() -> None:
             sqlite_where=sa.text("due_at IS NOT NULL"),
             postgresql_where=sa.text("due_at IS NOT NULL"),
         )
+
+    op.create_table(
+        "brake_passed",
+        sa.Column("imprint", sa.Text(), nullable=False),
+        sa.Column("effect", sa.Text(), nullable=False),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("imprint", "effect", "title"),
+    )
+    op.create_table(
+        "dead_letter",
+        sa.Column("consumer", sa.Text(), nullable=False),
+        sa.Column("target", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("fingerprint", sa.Text(), nullable=False),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("fields", sa.Text(), nullable=True),
+        sa.Column("times", sa.Integer(), server_default="1", nullable=False),
+        sa.Column("first_at", sa.BigInteger(), nullable=False),
+        sa.Column("last_at", sa.BigInteger(), nullable=False),
+        sa.Column("redriven_at", sa.BigInteger(), nullable=True),
+        sa.Column("closed_at", sa.BigInteger(), nullable=True),
+        sa.Column("closed_by", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("consumer", "target", "kind", "id", "fingerprint"),
+    )
+    op.create_index("dead_letter_by_title", "dead_letter", ["consumer", "title"], unique=False)
+    op.create_table(
+        "drift",
+        sa.Column("sweep", sa.Text(), nullable=False),
+        sa.Column("target", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("field", sa.Text(), nullable=False),
+        sa.Column("healed", sa.Integer(), nullable=False),
+        sa.Column("kept", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("sweep", "target", "kind", "field"),
+    )
+    op.create_table(
+        "held",
+        sa.Column("consumer", sa.Text(), nullable=False),
+        sa.Column("target", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("field", sa.Text(), nullable=False),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("imprint", sa.Text(), nullable=False),
+        sa.Column("effect", sa.Text(), nullable=False),
+        sa.Column("was", sa.Text(), nullable=True),
+        sa.Column("becomes", sa.Text(), nullable=True),
+        sa.Column("fingerprint", sa.Text(), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("settled", sa.Text(), nullable=True),
+        sa.Column("settled_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("consumer", "target", "kind", "id", "field"),
+    )
+    op.create_index("held_by_group", "held", ["imprint", "effect"], unique=False)
+    op.create_index("held_by_number", "held", ["number"], unique=False)
+    op.create_index("held_by_title", "held", ["consumer", "title"], unique=False)
+    op.create_table(
+        "sweep",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("selection", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("ended_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
+        "sweep_title",
+        sa.Column("sweep", sa.Text(), nullable=False),
+        sa.Column("consumer", sa.Text(), nullable=False),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("outcome", sa.Text(), nullable=True),
+        sa.Column("changed", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("sweep", "consumer", "title"),
+    )
+    op.create_index(
+        "sweep_title_due",
+        "sweep_title",
+        ["consumer", "title"],
+        unique=False,
+        sqlite_where=sa.text("state = 'due'"),
+        postgresql_where=sa.text("state = 'due'"),
+    )
 
 
 def downgrade() -> None:

@@ -1,0 +1,133 @@
+"""Forgetting a person on request: published anew without them, and taken out of all that we keep ourselves.
+
+Until a title was written anew, what is overwritten there is not kept either.
+The mirror keeps the id, so that it goes on being omitted. What may hold a name in any text goes as a whole.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from frontlist import pins, runtime
+from frontlist.contract import Resource, TitleKey
+from frontlist.errors import ConfigurationError
+from frontlist.source import Raw, RawKey, Source
+from frontlist.state import applied, captured, erased, installation, settled
+from frontlist.state.applied import applied_table, before_table, outbox_table
+from frontlist.state.captured import captured_table, raw_table
+from frontlist.state.database import CHUNK, dump, load
+from frontlist.state.dead import dead_table
+from frontlist.state.dossier import document_table
+from frontlist.state.held import held_table
+
+KIND = "forget"
+WHO = re.compile(r"contact:[1-9][0-9]{0,17}")
+
+
+@dataclass
+class Forgotten:
+    """What was taken out, as counts; `titles` are published anew."""
+
+    who: str
+    titles: list[TitleKey] = field(default_factory=list)
+    removed: dict[str, int] = field(default_factory=dict)
+
+
+async def forget(it: runtime.Installation, who: str) -> Forgotten:
+    """In one transaction with its decision; asked a second time it cleans what has come since."""
+    if not WHO.fullmatch(who):
+        raise ConfigurationError(
+            f"{who!r} names nobody", where="frontlist forget", cure="say contact:ID, e.g. contact:12"
+        )
+    done = Forgotten(who)
+    async with it.db.begin() as c:
+        now = await it.db.now(c)
+        await _decide(it, c, {(KIND, who): {"at": now}})
+        omit = frozenset(await settled.decisions(c, KIND))
+        for name, source in it.sources.items():
+            titles = await _scrub(c, name, source, who, omit)
+            await captured.mark(it.db, c, name, titles)
+            done.titles += sorted(titles)
+        for start in range(0, len(done.titles), CHUNK):
+            part = done.titles[start : start + CHUNK]
+            for what, number in (await _erase(it, c, part)).items():
+                done.removed[what] = done.removed.get(what, 0) + number
+        await erased.put(it.db, c, await installation.registered(c), done.titles, now)
+        done.removed["reports"] = await _reports(it, c, done.titles)
+    return done
+
+
+async def _scrub(c: AsyncConnection, system: str, source: Source, who: str, omit: frozenset[str]) -> set[TitleKey]:
+    """The mirror's objects that name the person, now with the id alone; answers their titles."""
+    r = raw_table.c
+    number = who.partition(":")[2]
+    query = sa.select(raw_table).where(r.system == system, r.body.contains(number, autoescape=True))
+    titles: set[TitleKey] = set()
+    for row in (await c.execute(query)).all():
+        raw = Raw(RawKey(row.kind, row.id), load(row.body), row.unreadable)
+        clean = source.omitted(raw, omit)
+        if clean.body != raw.body:
+            mine = (r.system == system, r.kind == row.kind, r.id == row.id)
+            await c.execute(sa.update(raw_table).where(*mine).values(body=dump(clean.body)))
+        if source.names(raw, who):
+            titles.add(TitleKey(row.title))
+    return titles
+
+
+async def _erase(it: runtime.Installation, c: AsyncConnection, titles: Sequence[TitleKey]) -> dict[str, int]:
+    """All that may hold the name in some text; each document is published again whatever its hash."""
+    mine = captured_table.c.title.in_(titles)
+    nothing = {"fingerprint": None, "readable_revision": None, "readable_body": None}
+    await c.execute(sa.update(captured_table).where(mine).values(**nothing))
+    d = document_table.c
+    unreadable = sa.update(document_table).where(d.title.in_(titles), d.state == "unreadable")
+    read = (await c.execute(unreadable.values(body=None, last_readable=None))).rowcount
+    o = outbox_table.c
+    return {
+        "last readable statements": read,
+        "before-images": await _delete(c, before_table, before_table.c.title.in_(titles)),
+        "dead letters": await _delete(c, dead_table, dead_table.c.title.in_(titles)),
+        "held writes": await _delete(c, held_table, held_table.c.title.in_(titles)),
+        "unsent journal lines": await _delete(c, outbox_table, sa.and_(o.topic == it.journal, o.key.in_(titles))),
+        "pins": await _unpin(it, c, titles),
+    }
+
+
+async def _delete(c: AsyncConnection, table: sa.Table, where: sa.ColumnElement[bool]) -> int:
+    return (await c.execute(sa.delete(table).where(where))).rowcount
+
+
+async def _unpin(it: runtime.Installation, c: AsyncConnection, titles: Sequence[TitleKey]) -> int:
+    """Values that people put back may name the person; the plan of today holds in their place."""
+    a = applied_table.c
+    rows = await c.execute(sa.select(a.consumer, a.target, a.kind, a.id).where(a.title.in_(titles)))
+    keys = [pins.name(row.consumer, Resource(row.target, row.kind, row.id)) for row in rows]
+    found: list[str] = []
+    for start in range(0, len(keys), CHUNK):
+        found += await settled.decisions(c, pins.KIND, keys[start : start + CHUNK])
+    await _decide(it, c, {(pins.KIND, key): None for key in found})
+    return len(found)
+
+
+async def _reports(it: runtime.Installation, c: AsyncConnection, titles: Iterable[TitleKey]) -> int:
+    """Reports of link and adopt show values of titles; those that name one of these are taken back."""
+    named = set(titles)
+    if not named:
+        return 0
+    reports = await settled.decisions(c, "report")
+    hit = [key for key, body in reports.items() if any(f'"{title}"' in dump(body) for title in named)]
+    await _decide(it, c, {("report", key): None for key in hit})
+    return len(hit)
+
+
+async def _decide(it: runtime.Installation, c: AsyncConnection, bodies: Mapping[tuple[str, str], object]) -> None:
+    places = sorted(bodies)
+    numbers = await it.db.draw(c, len(places))
+    decided = [settled.Decision(*place, bodies[place], number) for place, number in zip(places, numbers, strict=True)]
+    kept = await settled.save_decisions(it.db, c, decided)
+    await applied.post(it.db, c, [(it.decisions, f"{each.kind}/{each.key}", each.value) for each in kept])
