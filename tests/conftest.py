@@ -1,5 +1,6 @@
 """Fixtures that every test may ask for; a server starts only when a test needs it."""
 
+import os
 import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,14 +14,19 @@ from servers.shared import Servers, asking
 SERVERS = pytest.StashKey[Servers]()
 LISTENING = pytest.StashKey[tuple[str, str]]()
 ASK = pytest.StashKey[Callable[[str], str]]()
+#: They name the run's servers. In the environment of a test they would win over its own database and topics.
+NAMED = ("FRONTLIST_DATABASE", "FRONTLIST_KAFKA_BOOTSTRAP")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     logs.configure("error")  # an installation in the test's own process would write into what commands print
+    environment = dict(os.environ)
+    for name in NAMED:
+        os.environ.pop(name, None)
     if (given := getattr(config, "workerinput", None)) is not None:
         config.stash[ASK] = asking(given["servers_address"], given["servers_key"])
         return
-    servers = config.stash[SERVERS] = Servers(lambda line: _say(config, line))
+    servers = config.stash[SERVERS] = Servers(lambda line: _say(config, line), environment)
     config.stash[ASK] = servers.address
 
 

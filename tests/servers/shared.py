@@ -6,7 +6,7 @@ no worker's end can take a server away from the others.
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from multiprocessing.connection import Client, Connection, Listener
 
@@ -19,8 +19,9 @@ CHOICE = "FRONTLIST_TEST_SERVERS"
 class Servers:
     """Owned by the process that runs the tests, or by the controller of those that do."""
 
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
+    def __init__(self, progress: Progress, environment: Mapping[str, str]) -> None:
+        """`environment` may name servers that run already."""
+        self._progress, self._environment = progress, environment
         self._running = ExitStack()
         self._addresses: dict[str, str] = {}
         self._starting = {"kafka": threading.Lock(), "postgres": threading.Lock()}
@@ -39,14 +40,14 @@ class Servers:
         self._running.close()
 
     def _start(self, name: str) -> str:
-        choice = os.environ.get(CHOICE, "embedded")
+        choice = self._environment.get(CHOICE, "embedded")
         if choice not in ("embedded", "docker"):
             raise ValueError(f"{CHOICE}={choice} is unknown: set it to docker, or leave it out")
         if choice == "docker":
             return self._running.enter_context(docker.kafka() if name == "kafka" else docker.postgres())
         if name == "kafka":
-            return self._running.enter_context(bootstrap_servers(self._progress))
-        return self._running.enter_context(database_url(environment=_postgresql_only(os.environ)))
+            return self._running.enter_context(bootstrap_servers(self._progress, environment=self._environment))
+        return self._running.enter_context(database_url(environment=_postgresql_only(self._environment)))
 
     def listen(self) -> tuple[str, str]:
         """Answers other processes from now on, at the address and with the key returned."""
@@ -87,7 +88,7 @@ def asking(address: str, key: str) -> Callable[[str], str]:
     return ask
 
 
-def _postgresql_only(environment: os._Environ[str]) -> dict[str, str]:
+def _postgresql_only(environment: Mapping[str, str]) -> dict[str, str]:
     """A SQLite file in FRONTLIST_DATABASE is no server on which tests could make databases."""
     named = environment.get("FRONTLIST_DATABASE", "")
     if not named.startswith("postgresql"):
