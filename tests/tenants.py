@@ -16,6 +16,7 @@ from frontlist import runtime
 from frontlist.cli.deciding import decide
 from frontlist.clock import Clock
 from frontlist.mapping import default_text
+from frontlist.plugins import Plugins
 from frontlist.settings import Settings
 from frontlist.state import findings, schema, work
 from frontlist.state.database import Database
@@ -129,6 +130,7 @@ def configuration(
         "intake": {"session": 6.0},
         "work": {"idle": 0.1, "retry_first": 0.1},
         "ensure": {"look_again": 1.0, "pause": 1.0, "lease": 5.0},
+        "shutdown": {"grace": 5.0},
         "backfill": {"begins": "00:00", "ends": "00:00", "titles": 1000},
     }
     return {
@@ -155,11 +157,16 @@ async def prepared(found: Settings, *, mode: str | None = "apply", clock: Clock 
 
 @asynccontextmanager
 async def running(
-    found: Settings, *, clock: Clock | None = None, step: Step = no_step, parts: Sequence[str] = runtime.PARTS
+    found: Settings,
+    *,
+    clock: Clock | None = None,
+    step: Step = no_step,
+    parts: Sequence[str] = runtime.PARTS,
+    plugins: Plugins | None = None,
 ) -> AsyncIterator[runtime.Installation]:
     """A running installation; what it raises is raised here."""
     stopping, ready = asyncio.Event(), asyncio.Event()
-    async with runtime.opened(found, clock=clock, step=step) as it:
+    async with runtime.opened(found, plugins, clock=clock, step=step) as it:
         task = asyncio.create_task(runtime.run(it, stopping, parts=parts, ready=ready))
         started = asyncio.create_task(ready.wait())
         await asyncio.wait({task, started}, return_when=asyncio.FIRST_COMPLETED, timeout=60)

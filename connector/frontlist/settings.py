@@ -18,6 +18,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from frontlist.capture import CaptureSettings
+from frontlist.ending import ShutdownSettings
 from frontlist.ensure import EnsureSettings
 from frontlist.errors import ConfigurationError
 from frontlist.gentleness import BackfillSettings
@@ -58,6 +59,7 @@ class Settings(BaseSettings):
     work: WorkSettings = Field(default_factory=WorkSettings, description="work")
     ensure: EnsureSettings = Field(default_factory=EnsureSettings, description="ensure")
     backfill: BackfillSettings = Field(default_factory=BackfillSettings, description="how gently Consonance is filled")
+    shutdown: ShutdownSettings = Field(default_factory=ShutdownSettings, description="how the process ends")
     log: LogSettings = Field(default_factory=LogSettings, description="the log")
 
     @classmethod
