@@ -180,6 +180,8 @@ class Worker:
                 self._idle = True
                 return 0
             self._idle = False
+            if await installation.fact(c, installation.BEHIND) is not None:
+                return 0
             # Nothing is in hand here: what the last turn could not finish is free again.
             await work.release(c, self.process)
             await processes.beat(self.db, c, self.process, "work")
