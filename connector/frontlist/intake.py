@@ -27,7 +27,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from frontlist.clock import Clock
 from frontlist.contract import DocumentKey, Finding, TitleKey
 from frontlist.errors import ConfigurationError
-from frontlist.kafka import MAX_BYTES, KafkaSettings, TopicState
+from frontlist.kafka import MAX_BYTES, REQUEST_MS, KafkaSettings, TopicState
 from frontlist.state import captured, dossier, findings, installation, settled, work
 from frontlist.state.database import Database, gone
 from frontlist.step import Step, no_step
@@ -130,6 +130,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
             self.kafka.bootstrap,
             allow_auto_create_topics=False,
             graceful_timeout=HANDLER,
+            request_timeout_ms=REQUEST_MS,
             ack_policy=AckPolicy.MANUAL,
             consumer_only=True,
             logger=quiet,
