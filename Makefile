@@ -2,10 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo bench test lint format types generate lock build clean
+.PHONY: help setup demo bench test test-faults lint format types generate lock build clean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 .venv/.ready: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Frontlist needs Python 3.11 or newer; $(PYTHON) is older. Say: make PYTHON=python3.12 ..."; exit 2; }
@@ -23,8 +23,11 @@ demo: .venv/.ready ## the whole product on real Kafka, until Ctrl-C (ONCE=1: unt
 bench: .venv/.ready ## the figures of delivery, beside its peers (ONLY=distinct,intake; ARGS=--quick); needs Go, Java, Maven
 	$(BIN)/python benchmarks/bench.py $(if $(ONLY),--only $(ONLY)) $(ARGS)
 
-test: .venv/.ready lint types ## everything there is: lint, types, and all tests on real Kafka and PostgreSQL
-	$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
+test: .venv/.ready lint types ## lint, types, and all tests on real Kafka and PostgreSQL but the rest of the fault matrix
+	$(BIN)/python -m pytest -n auto --dist loadgroup -m "not matrix" $(ARGS)
+
+test-faults: .venv/.ready ## the whole fault matrix: processes, Kafka, database and targets that fail under load
+	$(BIN)/python -m pytest tests/faults $(ARGS)
 
 lint: .venv/.ready ## ruff
 	$(BIN)/ruff check .

@@ -132,6 +132,7 @@ def configuration(
         "ensure": {"look_again": 1.0, "lease": 5.0},
         "breaker": {"first": 0.5, "longest": 1.0, "refused_key": 1.0},
         "health": {"listen": "off"},
+        "shutdown": {"grace": 5.0},
         "backfill": {"begins": "00:00", "ends": "00:00", "titles": 1000},
     }
     return {

@@ -160,11 +160,15 @@ class Delivery:
         for lane in self.lanes.values():
             lane.withdraw(claims)
 
-    async def close(self, grace: float) -> None:
-        """Within `grace` seconds, whatever hangs."""
-        await asyncio.gather(*(lane.close(grace) for lane in self.lanes.values()))
-        for group in (self._hold, self._intend, self._remember):
-            await group.closed()
+    def send_back(self) -> None:
+        """The process ends: what waits comes back, nothing new is taken; calls under way go on."""
+        for lane in self.lanes.values():
+            lane.close()
+
+    def cancel(self) -> None:
+        """Calls under way are left in doubt."""
+        for lane in self.lanes.values():
+            lane.cancel()
 
     async def bring(self, orders: Sequence[Order]) -> list[Result]:
         """A result for each order; all are of one title."""

@@ -41,11 +41,6 @@ class Group(Generic[T, R]):
             self._task = asyncio.create_task(self._drain())
         return await future
 
-    async def closed(self) -> None:
-        """Until nothing runs any more."""
-        while self._task is not None:
-            await asyncio.wait({self._task})
-
     async def _drain(self) -> None:
         try:
             while self._waiting:

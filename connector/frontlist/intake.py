@@ -12,7 +12,7 @@ import contextlib
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -21,6 +21,7 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
+from faststream.kafka.message import FakeConsumer, KafkaMessage
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -28,7 +29,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from frontlist.clock import Clock
 from frontlist.contract import DocumentKey, Finding, TitleKey
 from frontlist.errors import ConfigurationError
-from frontlist.kafka import MAX_BYTES, KafkaSettings, TopicState
+from frontlist.kafka import MAX_BYTES, REQUEST_MS, KafkaSettings, TopicState
 from frontlist.observed import UNOBSERVED, Consuming, Observed
 from frontlist.state import captured, dossier, findings, installation, settled, work
 from frontlist.state.database import Database, gone
@@ -52,6 +53,8 @@ PRIORITIES = {
 GRACE = 10.0
 #: Fetched of a partition ahead of its turn: eight times as much would be held for nothing. Larger records come whole.
 PARTITION_BYTES = 1024 * 1024
+#: A handler that hangs when we are given up is left behind after so many seconds.
+HANDLER = 1.0
 #: Above this the databases cannot hold a number.
 LARGEST = 2**63
 #: Kinds of decisions that change no plan, or whose titles are marked where they are made.
@@ -70,6 +73,10 @@ class IntakeSettings(BaseModel):
     batch_wait_ms: int = Field(50, ge=1, description="how long a batch waits to fill (milliseconds)")
 
 
+class OlderDatabaseError(Exception):
+    """The database does not know any more what we stored in it."""
+
+
 class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships no types
     """One member of the consumer group over all change topics, links and decisions."""
 
@@ -80,20 +87,26 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
         *,
         clock: Clock,
         woken: asyncio.Event | None = None,
+        restored: Callable[[], Awaitable[None]] | None = None,
         settings: IntakeSettings | None = None,
         further: Sequence[tuple[str, str]] = (),
         step: Step = no_step,
         observed: Observed = UNOBSERVED,
     ) -> None:
-        """`woken` is set when work became due. `further`: (system, aspect) of documents of plugins' systems."""
+        """`woken` is set when work became due. `restored`: what a database from an older backup is in need of.
+
+        `further`: (system, aspect) of documents of plugins' systems.
+        """
         self.db, self.kafka, self.clock, self.step = db, kafka, clock, step
         self.settings = settings or IntakeSettings()
         self.woken = woken or asyncio.Event()
         self.topics = topics.compacted(kafka.prefix, further)
         self._systems = dict.fromkeys((*topics.SYSTEMS, *(system for system, _ in further)))
+        self.restored = restored or _nothing
         self._topic_ids: dict[str, str] = {}
+        self._stood: dict[tuple[str, int], int] = {}
         self._busy = asyncio.Lock()
-        self._ending = False
+        self._ended = asyncio.Event()
         self._failure: BaseException | None = None
         #: Partitions of which the position is the database's.
         self._placed: set[tuple[str, int]] = set()
@@ -114,6 +127,21 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
             except (KafkaError, OSError) as error:
                 self.observed.turned("intake", f"Kafka is gone, paused: {error}")
                 log.warning("intake: Kafka is gone, paused", error=str(error))
+            except OlderDatabaseError:
+                await self._again(stopping)
+            await wait(stopping, 1.0)
+
+    async def _again(self, stopping: asyncio.Event) -> None:
+        """A backup was restored under us: as at a start, and then from where it stands."""
+        while not stopping.is_set():
+            try:
+                await self.restored()
+                self.woken.set()
+                return
+            except Exception as error:
+                if not gone(error) and not isinstance(error, KafkaError):
+                    raise
+                log.warning("intake: Kafka or the database is gone, paused", error=str(error))
             await wait(stopping, 1.0)
 
     async def _consume(self, stopping: asyncio.Event) -> None:
@@ -122,6 +150,8 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
         broker = KafkaBroker(
             self.kafka.bootstrap,
             allow_auto_create_topics=False,
+            graceful_timeout=HANDLER,
+            request_timeout_ms=REQUEST_MS,
             ack_policy=AckPolicy.MANUAL,
             consumer_only=True,
             logger=quiet,
@@ -132,6 +162,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
             *self.topics,
             batch=True,
             group_id=self.kafka.group,
+            parser=_unparsed,
             decoder=_raw,
             listener=self,
             isolation_level="read_committed",
@@ -145,29 +176,51 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
             fetch_max_bytes=MAX_BYTES,
         )
         self._subscriber(self._handle)
-        self._ending = False
+        self._ended.clear()
+        self._stood.clear()
         try:
             await broker.start()
             while not stopping.is_set() and self._failure is None:
                 self.observed.turned("intake")
                 self.observed.consuming(await self._consuming())
                 await wait(stopping, 0.5)
+                await self._look()
         finally:
             self.observed.consuming(None)
             # A handler that is cancelled inside a database call would leave its connection hanging.
-            self._ending = True
-            async with self._busy:
+            self._ended.set()
+            try:
+                async with self._busy:
+                    pass
+            finally:  # also where the handler hangs and we are given up: a member that stays would keep its partitions
                 with contextlib.suppress(KafkaError, TimeoutError):
                     await asyncio.wait_for(broker.stop(), GRACE)
         if self._failure is not None:
             failure, self._failure = self._failure, None
             raise failure
 
+    async def _look(self) -> None:
+        """Also where no record comes: what is restored under us is noticed before much is done with it."""
+        try:
+            async with self.db.read() as c:
+                await self._known(c)
+        except OlderDatabaseError as error:
+            self._failure = error
+        except Exception as error:
+            if not gone(error):
+                raise
+
+    async def _known(self, c: AsyncConnection) -> None:
+        stored = await dossier.offsets(c)
+        if any(stored.get(at, (0, ""))[0] < offset for at, offset in self._stood.items()):
+            raise OlderDatabaseError
+
     # --- FastStream's side -----------------------------------------------------------------------------------------
 
     async def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
         """Nothing is held in memory, so nothing has to be drained."""
         self._placed -= {(at.topic, at.partition) for at in revoked}
+        self._stood.clear()
         self._joined = False
 
     async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
@@ -179,9 +232,9 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
         self._placed -= {(at.topic, at.partition) for at in assigned}
         consumer: AIOKafkaConsumer = self._subscriber.consumer
         consumer.pause(*assigned)
-        while not self._ending:
+        while not self._ended.is_set():
             try:
-                await self._seek(assigned)
+                await _unless(self._ended, self._seek(assigned))
                 self._placed |= {(at.topic, at.partition) for at in assigned}
                 consumer.resume(*assigned)
                 self._joined = True
@@ -197,6 +250,8 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
         consumer: AIOKafkaConsumer = self._subscriber.consumer
         async with self.db.read() as c:
             stored = await dossier.offsets(c)
+        begins, ends = await consumer.beginning_offsets(assigned), await consumer.end_offsets(assigned)
+        self._stood.clear()
         unread = []
         for at in assigned:
             offset, topic_id = stored.get((at.topic, at.partition), (0, ""))
@@ -204,6 +259,8 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
             if topic_id and known and topic_id != known:
                 raise recreated(at.topic)
             if offset:
+                outside(at, offset, begins[at], ends[at])
+                self._stood[at.topic, at.partition] = offset
                 consumer.seek(at, offset)
             else:
                 unread.append(at)
@@ -231,7 +288,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
             self._in_hand = None
 
     async def _taken(self, records: Sequence[ConsumerRecord]) -> bool:
-        while self._failure is None and not self._ending:
+        while self._failure is None and not self._ended.is_set():
             try:
                 await self.take(records)
                 return True
@@ -275,6 +332,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
         try:
             async with self.db.begin() as c:
                 await self._store(c, records)
+            self._stand(records)
         except (DBAPIError, OverflowError) as error:
             if gone(error):
                 raise
@@ -292,8 +350,14 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
         reason = f"the database refused it: {str(getattr(error, 'orig', error))[:200]}".replace("\x00", "\\0")
         async with self.db.begin() as c:
             await self._store(c, records, refused=reason)
+        self._stand(records)
+
+    def _stand(self, records: Sequence[ConsumerRecord]) -> None:
+        for at, end in _ends(records).items():
+            self._stood[at] = max(end, self._stood.get(at, 0))
 
     async def _store(self, c: AsyncConnection, records: Sequence[ConsumerRecord], refused: str | None = None) -> None:
+        await self._known(c)
         documents: list[dossier.Stored] = []
         links: list[settled.Link] = []
         decisions: list[settled.Decision] = []
@@ -383,6 +447,50 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
             ),
             await self.db.now(c),
         )
+
+
+async def _unless(ended: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
+    """`work`, given up at the end: aiokafka's consumer does not stop before its listener has answered."""
+    task, end = asyncio.ensure_future(work), asyncio.ensure_future(ended.wait())
+    try:
+        await asyncio.wait({task, end}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            task.result()
+    finally:
+        task.cancel()
+        end.cancel()
+        await asyncio.gather(task, end, return_exceptions=True)
+
+
+async def _nothing() -> None:
+    """Where nobody reads back."""
+
+
+async def cut(kafka: KafkaSettings, stored: Mapping[tuple[str, int], tuple[int, str]]) -> frozenset[str]:
+    """Topics on which the records at our position are gone."""
+    consumer = AIOKafkaConsumer(**kafka.aiokafka(), isolation_level="read_committed", enable_auto_commit=False)
+    await consumer.start()
+    try:
+        places = [TopicPartition(name, p) for name, p in stored]
+        begins, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
+    finally:
+        await consumer.stop()
+    return frozenset(at.topic for at in places if not begins[at] <= stored[at.topic, at.partition][0] <= ends[at])
+
+
+def outside(at: TopicPartition, offset: int, begins: int, ends: int) -> None:
+    """Raises ConfigurationError where what stood at our position is not there any more."""
+    if offset > ends:
+        said = f"ends at {ends}, but we stood at {offset}: it was re-created or cut"
+    elif offset < begins:
+        said = f"begins at {begins}, but we stood at {offset}: records were deleted before we read them"
+    else:
+        return
+    raise ConfigurationError(
+        f"{at.topic}[{at.partition}] {said}",
+        where="Kafka",
+        cure="frontlist republish, which publishes every document anew",
+    )
 
 
 async def all_due(
@@ -507,6 +615,11 @@ def _ends(records: Sequence[ConsumerRecord]) -> dict[tuple[str, int], int]:
         at = (record.topic, record.partition)
         ends[at] = max(ends.get(at, 0), record.offset + 1)
     return ends
+
+
+async def _unparsed(records: Any) -> KafkaMessage:
+    """FastStream's own parser drops a whole batch, in silence, for one header that is no UTF-8."""
+    return KafkaMessage(raw_message=records, body=records, consumer=FakeConsumer())
 
 
 async def _raw(message: Any) -> Any:

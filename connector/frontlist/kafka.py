@@ -18,6 +18,8 @@ from frontlist_schemas import topics
 MAX_BYTES = 8 * 1024 * 1024
 THIRTY_DAYS_MS = 30 * 86_400_000
 DEADLINE = 15.0
+#: Until a connection that answers nothing is given up (milliseconds); a client may meet three such in a row.
+REQUEST_MS = 15_000
 #: Until a broker counts as out of reach (seconds); Kafka's own client says nothing but "timed out", and later.
 KNOCK = 5.0
 
@@ -53,7 +55,11 @@ class KafkaSettings(BaseModel):
 
     def aiokafka(self) -> dict[str, Any]:
         """Arguments for aiokafka's clients."""
-        out: dict[str, Any] = {"bootstrap_servers": self.bootstrap, "security_protocol": self.security}
+        out: dict[str, Any] = {
+            "bootstrap_servers": self.bootstrap,
+            "security_protocol": self.security,
+            "request_timeout_ms": REQUEST_MS,
+        }
         if self.security.endswith("SSL"):
             out["ssl_context"] = ssl.create_default_context(cafile=self.ca_file)
         if self.security.startswith("SASL"):

@@ -82,19 +82,18 @@ class Lane:
         unwanted = {each for each in self._bundles() if each.claim.claim in claims}
         self._send_back(self._waiting.remove(unwanted), Result("busy", "planned anew", after=0.0, called=False))
 
-    async def close(self, grace: float) -> None:
-        """What waits comes back at once; what is under way has so many seconds, then it is left in doubt."""
+    def close(self) -> None:
+        """What waits comes back, nothing new is taken."""
         self._closed = True
         self._send_back(
             self._waiting.remove(set(self._bundles())),
             Result("busy", "the process is stopping", after=0.0, called=False),
         )
-        if self._slices:
-            await asyncio.wait(self._slices, timeout=grace)
-        tasks = [*self._slices, *([self._dispatcher] if self._dispatcher else [])]
-        for task in tasks:
+
+    def cancel(self) -> None:
+        """What is under way is left in doubt."""
+        for task in (*self._slices, *([self._dispatcher] if self._dispatcher else [])):
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
     def _bundles(self) -> list[Bundle]:
         return list(self._waiting)

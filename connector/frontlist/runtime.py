@@ -20,12 +20,13 @@ from frontlist.brakes import Brakes
 from frontlist.capture import Capture, read_to_end
 from frontlist.clock import Clock
 from frontlist.contract import Capabilities, Target
+from frontlist.ending import within_grace
 from frontlist.ensure import Delivery
 from frontlist.errors import ConfigurationError, DeliveryError, FrontlistError
 from frontlist.gentleness import Backfill
 from frontlist.health import Facts
 from frontlist.instruments import Instruments, Watch
-from frontlist.intake import Intake, all_due, recreated
+from frontlist.intake import Intake, all_due, cut, recreated
 from frontlist.kafka import Topics, TopicState
 from frontlist.keeping import Keeper
 from frontlist.mapping import FieldMapping
@@ -38,7 +39,7 @@ from frontlist.serving import Probes, Serving
 from frontlist.settings import Settings
 from frontlist.source import Source
 from frontlist.state import applied, captured, dossier, installation, processes, schema, settled, work
-from frontlist.state.database import Database
+from frontlist.state.database import Database, gone
 from frontlist.step import Step, no_step
 from frontlist.sweeping import Sweeper
 from frontlist.systems.consonance.client import Client as ConsonanceClient
@@ -59,6 +60,8 @@ PARTS = ("capture", "intake", "work")
 SAID_EVERY = 10_000
 #: Between two introspections of the tenants (seconds).
 INTROSPECT = 600.0
+#: Between two looks at the identity of the topics (seconds).
+TOPICS = 30.0
 
 
 class Installation:
@@ -254,7 +257,13 @@ async def run(
     """
     ownership.check(it.plugins.consumers, it.mapping)
     with alone(it.db):
-        await _run(it, stopping, parts, consumers, ready, traces)
+        async with watched(it, stopping, parts, traces) as facts:
+            # Nothing is in hand yet that would be worth a grace period.
+            prepared = await within_grace(stopping, _prepare(it, facts), 0.0)
+            if prepared is not None and not stopping.is_set():
+                running = Running(it, stopping, *prepared)
+                working = running.parts(parts, consumers, facts, ready)
+                await within_grace(stopping, working, it.settings.shutdown.grace)
 
 
 def intervals(it: Installation) -> dict[tuple[str, str], float]:
@@ -290,63 +299,87 @@ async def watched(
             await asyncio.to_thread(exporting.close)
 
 
-async def _run(
-    it: Installation,
-    stopping: asyncio.Event,
-    parts: Sequence[str],
-    consumers: Sequence[str] | None,
-    ready: asyncio.Event | None,
-    traces: Traces | None,
-) -> None:
-    async with watched(it, stopping, parts, traces) as facts:
-        facts.stage = "the topics are looked at"
-        there = await it.check_topics()
-        await it.identify(there)
-        if it.db.sqlite:
-            # No other process can be alive beside this file, so what the last one held is free.
-            async with it.db.begin() as c:
-                await processes.forget_all(c)
-        facts.stage = "the mapping is compared with the tenant"
-        try:
-            await fits(it)
-        except DeliveryError as error:
-            log.warning("the mapping could not be compared with the tenant", error=str(error))
-        facts.stage = "consumers are registered, and the mapping becomes active"
-        await it.register()
-        active = await it.activate()
-        facts.stage = "the database is compared with what Kafka was told"
-        if await _restored(it):
-            log.warning("the database is older than what Kafka was told: all that it remembers is read back")
-            async with it.db.begin() as c:
-                await applied.doubt_all(c)
-                everyone = await installation.registered(c)
-                await work.mark(it.db, c, await all_due(c, everyone, await it.db.now(c), "restored"))
-        woken = asyncio.Event()
+async def _prepare(it: Installation, facts: Facts) -> tuple[Mapping[str, TopicState], Active]:
+    """All checks of the start, and what has to be known before the first claim."""
+    facts.stage = "the topics are looked at"
+    there = await it.check_topics()
+    await it.identify(there)
+    if it.db.sqlite:
+        # No other process can be alive beside this file, so what the last one held is free.
+        async with it.db.begin() as c:
+            await processes.forget_all(c)
+    facts.stage = "the mapping is compared with the tenant"
+    try:
+        await fits(it)
+    except DeliveryError as error:
+        log.warning("the mapping could not be compared with the tenant", error=str(error))
+    facts.stage = "consumers are registered, and the mapping becomes active"
+    await it.register()
+    active = await it.activate()
+    facts.stage = "the database is compared with what Kafka was told"
+    if await _restored(it):
+        await _read_back(it, there)
+    return there, active
+
+
+@dataclass(frozen=True)
+class Running:
+    """The parts of a process that is prepared."""
+
+    it: Installation
+    stopping: asyncio.Event
+    there: Mapping[str, TopicState]
+    active: Active
+
+    async def parts(
+        self, chosen: Sequence[str], consumers: Sequence[str] | None, facts: Facts, ready: asyncio.Event | None
+    ) -> None:
+        """Until `stopping`."""
+        it, stopping, woken = self.it, self.stopping, asyncio.Event()
         async with asyncio.TaskGroup() as group:
             group.create_task(Outbox(it.db, it.settings.kafka, it.clock, it.observed).run(stopping))
-            if "capture" in parts:
+            group.create_task(self._watch_topics())
+            if "capture" in chosen:
                 for source in it.sources.values():
                     group.create_task(_capture(it, source).run(stopping))
-            if "intake" in parts:
-                intake = Intake(
-                    it.db,
-                    it.settings.kafka,
-                    clock=it.clock,
-                    woken=woken,
-                    settings=it.settings.intake,
-                    further=it.further,
-                    step=it.step,
-                    observed=it.observed,
-                )
-                intake.know(there)
-                group.create_task(intake.run(stopping))
-            if "work" in parts:
-                group.create_task(_work(it, worker(it, active, woken, consumers), stopping))
+            if "intake" in chosen:
+                group.create_task(self._intake(woken).run(stopping))
+            if "work" in chosen:
+                group.create_task(_work(it, worker(it, self.active, woken, consumers), stopping))
                 group.create_task(Sweeper(it.db, it.clock, it.settings.reconcile).run(stopping))
                 group.create_task(Keeper(it.db, it.clock, it.settings.keep).run(stopping))
             facts.started = True
             if ready is not None:
                 ready.set()
+
+    def _intake(self, woken: asyncio.Event) -> Intake:
+        it = self.it
+        intake = Intake(
+            it.db,
+            it.settings.kafka,
+            clock=it.clock,
+            woken=woken,
+            restored=lambda: _read_back(it, self.there),
+            settings=it.settings.intake,
+            further=it.further,
+            step=it.step,
+            observed=it.observed,
+        )
+        intake.know(self.there)
+        return intake
+
+    async def _watch_topics(self) -> None:
+        """A topic that is made anew while we run is refused as it is at a start."""
+        while not self.stopping.is_set():
+            await wait(self.stopping, TOPICS)
+            try:
+                now = {} if self.stopping.is_set() else await self.it.topics.states()
+            except ConfigurationError as error:
+                log.warning("the topics could not be looked at", error=str(error))
+                continue
+            for name, state in now.items():
+                if name in self.there and state.id != self.there[name].id:
+                    raise recreated(name)
 
 
 def _capture(it: Installation, source: Source) -> Capture:
@@ -399,6 +432,46 @@ def worker(
     )
 
 
+async def _read_back(it: Installation, there: Mapping[str, TopicState]) -> None:
+    """The database comes from an older backup: new numbers are larger than any on the topics, all else is in doubt.
+
+    Nobody works before the dossiers know what the systems were told since.
+    """
+    log.warning("the database is older than what Kafka was told: all that it remembers is read back")
+    async with it.db.begin() as c:
+        await it.db.raise_numbers(c)
+        await installation.state(it.db, c, {installation.BEHIND: "1"})
+        await applied.doubt_all(c)
+        everyone = await installation.registered(c)
+        await work.mark(it.db, c, await all_due(c, everyone, await it.db.now(c), "restored"))
+        stored = {at: offset for at, (offset, _) in (await dossier.offsets(c)).items()}
+    await _take_all(it, there, stored)
+    async with it.db.begin() as c:
+        await installation.forget(c, installation.BEHIND)
+
+
+async def _take_all(
+    it: Installation,
+    there: Mapping[str, TopicState],
+    stored: Mapping[tuple[str, int], int],
+    say: Say = unsaid,
+) -> dict[str, int]:
+    """What the topics hold from these offsets to their present ends; decisions and links first."""
+    intake = Intake(it.db, it.settings.kafka, clock=it.clock, settings=it.settings.intake, further=it.further)
+    intake.know(there)
+    counts: dict[str, int] = {}
+    names = (it.decisions, it.links, *topics.changes(it.settings.kafka.prefix, it.further))
+    for place, name in enumerate(names, 1):
+        counts[name] = 0
+        async for batch, _ in read_to_end(it.settings.kafka, [name], stored):
+            await intake.take(batch)
+            before, counts[name] = counts[name], counts[name] + len(batch)
+            if before // SAID_EVERY != counts[name] // SAID_EVERY:
+                say(f"topic {place} of {len(names)}, {name}: {counts[name]:,} records so far")
+        say(f"topic {place} of {len(names)}, {name}: {counts[name]:,} records")
+    return counts
+
+
 async def rebuild(it: Installation, say: Say = unsaid) -> dict[str, int]:
     """An empty database from the topics: decisions and links first, so that nothing is created twice.
 
@@ -408,18 +481,7 @@ async def rebuild(it: Installation, say: Say = unsaid) -> dict[str, int]:
         there = await it.check_topics()
         await it.identify(there, rebuilding=True)
         await it.register()
-        intake = Intake(it.db, it.settings.kafka, clock=it.clock, settings=it.settings.intake, further=it.further)
-        intake.know(there)
-        counts: dict[str, int] = {}
-        names = (it.decisions, it.links, *topics.changes(it.settings.kafka.prefix, it.further))
-        for place, name in enumerate(names, 1):
-            counts[name] = 0
-            async for batch, _ in read_to_end(it.settings.kafka, [name], {}):
-                await intake.take(batch)
-                before, counts[name] = counts[name], counts[name] + len(batch)
-                if before // SAID_EVERY != counts[name] // SAID_EVERY:
-                    say(f"topic {place} of {len(names)}, {name}: {counts[name]:,} records so far")
-            say(f"topic {place} of {len(names)}, {name}: {counts[name]:,} records")
+        counts = await _take_all(it, there, {}, say)
         async with it.db.begin() as c:
             await it.db.raise_numbers(c)
             await installation.state(it.db, c, {"rebuilt_at": str(await it.db.now(c))})
@@ -447,7 +509,9 @@ async def republish(it: Installation, say: Say = unsaid) -> Republished:
         there = await it.check_topics()
         async with it.db.begin() as c:
             await it.db.raise_numbers(c)
-            forgotten = await dossier.forget_offsets(c, {name: state.id for name, state in there.items()})
+            lost = await cut(it.settings.kafka, await dossier.offsets(c))
+            ids = {name: "" if name in lost else state.id for name, state in there.items()}
+            forgotten = await dossier.forget_offsets(c, ids)
             links, decisions = await settled.everything(c)
             records = [(it.links, each.key, each.body) for each in links]
             records += [(it.decisions, f"{each.kind}/{each.key}", each.value) for each in decisions]
@@ -508,10 +572,17 @@ async def _keep_introspecting(it: Installation, stopping: asyncio.Event) -> None
     """A system that becomes known late makes every title due: until then nothing was written to it."""
     while not stopping.is_set():
         await wait(stopping, INTROSPECT if len(it.known) == len(it.targets) else it.settings.capture.retry)
-        if not stopping.is_set() and await it.introspect():
-            async with it.db.begin() as c:
-                consumers = await installation.registered(c)
-                await work.mark(it.db, c, await all_due(c, consumers, await it.db.now(c), "introspected"))
+        if not stopping.is_set() and (new := await it.introspect()):
+            try:
+                async with it.db.begin() as c:
+                    consumers = await installation.registered(c)
+                    await work.mark(it.db, c, await all_due(c, consumers, await it.db.now(c), "introspected"))
+            except Exception as error:
+                if not gone(error):
+                    raise
+                log.warning("the database is gone; the systems are asked again", error=str(error))
+                for name in new:
+                    del it.known[name]
 
 
 async def _restored(it: Installation) -> bool:
@@ -529,7 +600,8 @@ async def _restored(it: Installation) -> bool:
         await consumer.stop()
     async with it.db.read() as c:
         stored = await dossier.offsets(c)
-    return any(
+        behind = await installation.fact(c, installation.BEHIND) is not None  # somebody died while he read back
+    return behind or any(
         (committed[at] or 0) > stored[at.topic, at.partition][0]
         for at in partitions
         if (at.topic, at.partition) in stored

@@ -21,6 +21,7 @@ from frontlist import logs
 from frontlist.brakes import BrakeSettings
 from frontlist.breaker import BreakerSettings
 from frontlist.capture import CaptureSettings
+from frontlist.ending import ShutdownSettings
 from frontlist.ensure import EnsureSettings
 from frontlist.errors import ConfigurationError
 from frontlist.gentleness import BackfillSettings
@@ -74,6 +75,7 @@ class Settings(BaseSettings):
     brakes: BrakeSettings = Field(default_factory=BrakeSettings, description="what waits for a person")
     reconcile: ReconcileSettings = Field(default_factory=ReconcileSettings, description="drift")
     keep: KeepSettings = Field(default_factory=KeepSettings, description="what is kept how long")
+    shutdown: ShutdownSettings = Field(default_factory=ShutdownSettings, description="how the process ends")
     log: LogSettings = Field(default_factory=LogSettings, description="the log")
 
     @classmethod

@@ -57,6 +57,8 @@ FAIR = 10
 FEWEST = 32
 #: Dossiers held in memory at once; each may have some MiB.
 PLANNED_AT_ONCE = 100
+#: How long the last word to the database may take at the end (seconds).
+RELEASE = 3.0
 EVENTS = "events."
 #: What waits for a link is looked at again after so many seconds, though it is marked when the record is linked.
 LINK_AGAIN = 3600.0
@@ -84,7 +86,6 @@ class WorkSettings(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     claim: int = Field(1000, ge=1, description="titles in hand at most, of each priority and the more urgent ones")
-    grace: float = Field(20.0, ge=0, description="how long calls under way may take when the process stops")
     retry_first: float = Field(
         1.0, gt=0, description="longest first pause before a retry; doubled each time, full jitter"
     )
@@ -169,7 +170,7 @@ class Worker:
         self._in_hand: dict[int, work.Claim] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._freed, self._gone = asyncio.Event(), asyncio.Event()
-        self._claims, self._tidied = 0, 0
+        self._claims, self._tidied, self._highest = 0, 0, 0
         self._pace = _Pace(clock)
         self._finish: Group[tuple[Consumer, Title], None] = Group(self._finish_all)
 
@@ -200,20 +201,21 @@ class Worker:
             await self._close(heart)
 
     async def _close(self, heart: asyncio.Task[None]) -> None:
-        await self.delivery.close(self.settings.grace)
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=self.settings.grace)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._finish.closed()
-        heart.cancel()
-        # Awaited: a task that is cancelled twice inside a database call leaves its connection hanging.
-        await asyncio.gather(heart, return_exceptions=True)
-        with contextlib.suppress(Exception):
-            async with asyncio.timeout(self.settings.grace + 1.0), self.db.begin() as c:
-                await work.release(self.db, c, self.process)
-                await processes.leave(c, self.process)
+        """What waits comes back; calls under way end, or are cancelled with us (frontlist.ending)."""
+        self.delivery.send_back()
+        try:
+            while self._tasks:
+                await asyncio.wait(self._tasks)
+        finally:
+            self.delivery.cancel()
+            for task in (*self._tasks, heart):
+                task.cancel()
+            # Awaited: a task that is cancelled twice inside a database call leaves its connection hanging.
+            await asyncio.gather(*self._tasks, heart, return_exceptions=True)
+            with contextlib.suppress(Exception):
+                async with asyncio.timeout(RELEASE), self.db.begin() as c:
+                    await work.release(self.db, c, self.process)
+                    await processes.leave(c, self.process)
 
     async def _beat(self) -> None:
         while True:
@@ -264,6 +266,8 @@ class Worker:
                 self._trouble = "another mapping is active, so this process does not work; restart it with that one"
                 return active, []
             self._idle, self._trouble = False, ""
+            if await installation.fact(c, installation.BEHIND) is not None:
+                return active, []
             now = await self.db.now(c)
             overtaken = await self._tidy(c, now)
             claims = await work.claim(
@@ -276,6 +280,12 @@ class Worker:
                 least_urgent=least_urgent,
                 oldest=self._claims % FAIR == 0,
             )
+            if any(each.claim <= self._highest for each in claims):
+                # Its numbers went back: a backup was restored under us. Intake will notice, and read everything back.
+                await c.rollback()
+                self._trouble = "the database is older than it was, so nothing is claimed before intake has read back"
+                return active, []
+            self._highest = max((each.claim for each in claims), default=self._highest)
         self._in_hand |= {each.claim: each for each in claims}
         self.delivery.withdraw(overtaken)
         if claims:

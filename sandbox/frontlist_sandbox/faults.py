@@ -35,7 +35,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from frontlist_sandbox.serving import RESET
 
 CALLS_KEPT = 10_000
-BODY_KEPT = 16_384
+BODY_KEPT = 262_144
 READS = frozenset({"GET", "HEAD", "OPTIONS", "PROPFIND"})
 
 

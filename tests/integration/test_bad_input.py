@@ -109,6 +109,31 @@ async def document(it: Installation, title: str, system: str = "consonance", asp
         return (await dossier.dossiers(c, [TitleKey(title)], {}))[TitleKey(title)].get(system, aspect)
 
 
+async def test_a_header_that_is_no_text_loses_no_other_record_of_its_batch(
+    installation: Settings, kafka_bootstrap: str, topic_prefix: str
+) -> None:
+    """All in one transaction, so that readers get them as one batch."""
+    names = [f"work:{n}" for n in range(1, 40)]
+    async with tenants.prepared(installation), tenants.running(installation, parts=["intake"]) as it:
+        producer = AIOKafkaProducer(bootstrap_servers=kafka_bootstrap, transactional_id=f"{topic_prefix}.strange")
+        await producer.start()
+        try:
+            async with producer.transaction():
+                for n, name in enumerate(names):
+                    headers = [("strange", b"\xff")] if n % 5 == 0 else []
+                    topic = f"{topic_prefix}.consonance.metadata.v1"
+                    await producer.send(topic, b"{}", key=name.encode(), headers=headers, partition=0)
+        finally:
+            await producer.stop()
+
+        async def there() -> bool:
+            async with it.db.read() as c:
+                found = await dossier.dossiers(c, [TitleKey(name) for name in names], {})
+            return all(each.get("consonance", "metadata").state == "unreadable" for each in found.values())
+
+        await tenants.until(there, what="every record of the batch")
+
+
 def edit(pair: tenants.Pair, work_id: int, **fields: Any) -> None:
     pair.consonance.send("PATCH", f"/sandbox/works/{work_id}", fields)
 

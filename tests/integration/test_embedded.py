@@ -20,6 +20,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from frontlist.embedded import Databases, Kafka, Postgres, ServerError, bootstrap_servers, database_url, jars
+from frontlist.embedded.kafka import new_cluster_id
 
 # Its servers and files are made once: one worker does all of it.
 pytestmark = pytest.mark.xdist_group("embedded")
@@ -248,3 +249,7 @@ def test_two_that_download_at_once_fetch_each_file_once(downloaded: Path, tmp_pa
 def _copied(source: Path, coordinate: str, directory: Path) -> Path:
     _, artifact, version = coordinate.split(":")
     return Path(shutil.copy(source / f"{artifact}-{version}.jar", directory))
+
+
+def test_no_new_cluster_is_taken_for_an_option_of_kafkas_tools() -> None:
+    assert not any(new_cluster_id().startswith("-") for _ in range(2000))

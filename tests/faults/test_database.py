@@ -1,0 +1,167 @@
+"""A database that is gone, hangs, locks, deadlocks, or comes back older than it was."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import threading
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import pytest
+
+from faults.scene import Scene
+from frontlist.embedded.postgres import binaries
+
+SOME = 20
+
+
+def tool(scene: Scene, name: str, *arguments: str) -> None:
+    """pg_dump, pg_restore or psql on the installation's database, around the proxy."""
+    url = urlsplit(scene.place.postgres.url)._replace(path=f"/{scene.prefix}").geturl()
+    subprocess.run([str(binaries() / name), "-d", url, *arguments], check=True, capture_output=True, timeout=120)
+
+
+def back_up(scene: Scene) -> None:
+    if scene.sqlite:
+        scene.sql("VACUUM INTO '" + str(scene.folder / "backup") + "'")
+    else:
+        tool(scene, "pg_dump", "-Fc", "-f", str(scene.folder / "backup"))
+
+
+def restore(scene: Scene) -> None:
+    if scene.sqlite:
+        for each in scene.folder.glob("frontlist.sqlite-*"):
+            each.unlink()
+        shutil.copy(scene.folder / "backup", scene.folder / "frontlist.sqlite")
+        return
+    scene.place.postgres.databases.drop(scene.prefix)
+    scene.place.postgres.create_database(scene.prefix)
+    tool(scene, "pg_restore", str(scene.folder / "backup"))
+
+
+def test_a_database_that_is_gone_for_a_while_is_waited_for(scene: Scene) -> None:
+    one = scene.runs()
+    with scene.load() as load:
+        load.edits(20)
+        scene.place.postgres.kill()
+        load.edits(60)
+        scene.place.postgres.restart()
+        load.edits(40)
+    scene.ends_right(repeats=SOME)
+    assert one.alive, one.said()
+
+
+@pytest.mark.matrix
+@pytest.mark.parametrize("how", ["gone", "a black hole"])
+def test_sigterm_while_the_database_does_not_answer_ends_in_time(scene: Scene, how: str) -> None:
+    one = scene.runs()
+    proxy = scene.place.to_postgres
+    with scene.load() as load:
+        load.edits(20)
+        (proxy.refuse if how == "gone" else proxy.hold)()
+        load.edits(20)
+        one.stop()
+        proxy.heal()
+        scene.run()
+        load.edits(20)
+    scene.ends_right(repeats=SOME)
+
+
+@pytest.mark.matrix
+def test_connections_to_the_database_that_are_half_open_are_given_up(scene: Scene) -> None:
+    one = scene.runs()
+    with scene.load() as load:
+        load.edits(20)
+        scene.place.to_postgres.forget()
+        load.edits(40)
+    scene.ends_right(repeats=SOME)
+    assert one.alive, one.said()
+
+
+@pytest.mark.matrix
+@pytest.mark.parametrize("sqlite", [False, True], ids=["postgresql", "sqlite"])
+def test_a_database_from_an_older_backup_is_read_back(make: Callable[..., Scene], sqlite: bool) -> None:
+    scene = make(sqlite=sqlite)
+    one = scene.runs()
+    with scene.load() as load:
+        load.edits(20)
+        back_up(scene)
+        load.edits(60)
+    scene.until(lambda: not scene.missing(), what="the edits after the backup")
+    one.stop()
+    restore(scene)
+    two = scene.run()
+    scene.until(lambda: "older than what Kafka was told" in two.said(10_000), what="it is noticed")
+    with scene.load() as load:
+        load.edits(20)
+    scene.ends_right(repeats=SOME)
+
+
+def test_a_database_that_comes_back_older_under_a_running_process_is_read_back(scene: Scene) -> None:
+    one = scene.runs()
+    with scene.load() as load:
+        load.edits(20)
+        back_up(scene)
+        load.edits(60)
+    scene.until(lambda: not scene.missing(), what="the edits after the backup")
+    scene.place.to_postgres.refuse()
+    restore(scene)
+    scene.place.to_postgres.heal()
+    scene.until(lambda: "older than what Kafka was told" in one.said(10_000), what="it is noticed")
+    with scene.load() as load:
+        load.edits(20)
+    scene.ends_right(repeats=SOME)
+    assert one.alive, one.said()
+
+
+@pytest.mark.matrix
+def test_a_lock_that_takes_too_long_passes(scene: Scene) -> None:
+    """Ours give up a lock after 40 s."""
+    one = scene.runs()
+    with scene.load() as load:
+        load.edits(20)
+        locking = threading.Thread(
+            target=tool,
+            args=(scene, "psql", "-c", "BEGIN; LOCK TABLE work IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(45); COMMIT"),
+        )
+        locking.start()
+        load.edits(40)
+        locking.join(120)
+        load.edits(40)
+    scene.ends_right(repeats=SOME)
+    assert one.alive, one.said()
+    assert "lock timeout" in one.said(10_000)
+
+
+@pytest.mark.matrix
+def test_deadlocks_with_somebody_elses_transaction_pass(scene: Scene) -> None:
+    one = scene.runs()
+    competing = """
+        DO $$ BEGIN
+          SET LOCAL deadlock_timeout = '1h';
+          FOR i IN 1..40 LOOP
+            BEGIN
+              PERFORM 1 FROM work ORDER BY title DESC FOR UPDATE;
+            EXCEPTION WHEN deadlock_detected THEN NULL;
+            END;
+          END LOOP;
+        END $$
+    """
+    with scene.load() as load:
+        load.edits(20)
+        tool(scene, "psql", "-v", "ON_ERROR_STOP=1", "-c", competing)
+        load.edits(20)
+    scene.ends_right(repeats=SOME)
+    assert one.alive, one.said()
+
+
+@pytest.mark.matrix
+def test_a_text_with_u_0000_stops_nothing(scene: Scene) -> None:
+    one = scene.runs()
+    with scene.load() as load:
+        load.edits(20)
+        scene.pair.consonance.send("PATCH", "/sandbox/works/61002", {"subtitle": "No\x00thing"})
+        load.edits(40)
+    scene.ends_right(repeats=0)
+    assert one.alive, one.said()

@@ -1,0 +1,102 @@
+"""Processes that die, freeze, leave and join while both sides are edited."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+
+import pytest
+
+from faults.scene import Scene
+
+#: Calls in flight to a target that a death leaves in doubt, each with the records of its titles.
+IN_FLIGHT = 20
+
+
+@pytest.mark.parametrize("sqlite", [False, pytest.param(True, marks=pytest.mark.matrix)], ids=["postgresql", "sqlite"])
+def test_after_a_kill_9_the_next_one_goes_on(make: Callable[..., Scene], sqlite: bool) -> None:
+    scene = make(sqlite=sqlite)
+    one = scene.runs()
+    with scene.load() as load:
+        load.edits(40)
+        one.kill()
+        load.edits(20)
+        scene.run()
+        load.edits(40)
+    scene.ends_right(repeats=IN_FLIGHT)
+
+
+def test_sigterm_in_mid_pass_finishes_the_calls_and_repeats_nothing(scene: Scene) -> None:
+    one = scene.runs()
+    with scene.load() as load:
+        for _ in range(2):
+            load.edits(30)
+            one.stop()
+            assert one.process.returncode == 0, one.said()
+            one = scene.run()
+            scene.until(lambda: "work: done" in one.said(10_000), what="the next one works")  # noqa: B023
+        load.edits(30)
+    scene.ends_right(repeats=0)
+
+
+@pytest.mark.parametrize("side", [pytest.param("consonance", marks=pytest.mark.matrix), "dam"])
+def test_sigterm_while_a_target_hangs_ends_in_time(scene: Scene, side: str) -> None:
+    one = scene.runs()
+    sandbox = getattr(scene.pair, side)
+    with scene.load() as load:
+        load.edits(20)
+        sandbox.fault(kind="hang")
+        scene.until(lambda: bool(sandbox.get("/sandbox/faults")[0]["fired"]), what="a call that hangs")
+        load.edits(20)
+        one.stop()
+        sandbox.heal()
+        scene.run()
+        load.edits(20)
+    scene.ends_right(repeats=IN_FLIGHT)
+
+
+@pytest.mark.matrix
+def test_a_worker_frozen_past_its_lease_is_replaced_and_its_late_writes_are_healed(scene: Scene) -> None:
+    scene.runs("capture,intake,work")
+    zombie = scene.run("work")
+    with scene.load() as load:
+        scene.pair.dam.fault(kind="latency", seconds=0.3, method="PATCH")
+        for _ in range(3):
+            load.edits(20)
+            zombie.signal(signal.SIGSTOP)
+            load.edits(160)  # longer than the leases of 5 s
+            zombie.signal(signal.SIGCONT)
+        load.edits(20)
+        scene.pair.dam.heal()
+    scene.ends_right(repeats=3 * IN_FLIGHT, stale=1)
+    assert zombie.alive, zombie.said()
+
+
+@pytest.mark.matrix
+def test_a_capturer_frozen_past_its_lease_is_fenced(scene: Scene) -> None:
+    zombie = scene.run("capture")
+    scene.run("intake,work")
+    scene.until(scene.filled, what="the first records")
+    scene.run("capture")
+    with scene.load() as load:
+        load.edits(20)
+        zombie.signal(signal.SIGSTOP)
+        load.edits(120)  # longer than the lease of 3 s
+        zombie.signal(signal.SIGCONT)
+        load.edits(40)
+    scene.ends_right(repeats=IN_FLIGHT)
+    assert zombie.alive, zombie.said()
+
+
+def test_replicas_join_and_leave_and_two_share_the_work(scene: Scene) -> None:
+    one = scene.runs()
+    with scene.load() as load:
+        load.edits(20)
+        two = scene.run()
+        scene.until(lambda: "work: done" in two.said(10_000), what="the second one works")
+        load.edits(40)
+        one.stop()
+        assert one.process.returncode == 0, one.said()
+        load.edits(40)
+    scene.ends_right(repeats=0)
+    assert two.alive, two.said()
