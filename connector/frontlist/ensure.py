@@ -49,6 +49,8 @@ from frontlist.jobs import (
 from frontlist.lanes import Bundle, Lane
 from frontlist.modes import Modes
 from frontlist.observed import UNOBSERVED, Observed
+from frontlist.pauses import KIND as PAUSE
+from frontlist.pauses import Pauses
 from frontlist.state import applied, installation, processes, work
 from frontlist.state import settled as decided
 from frontlist.state.database import Database
@@ -350,6 +352,7 @@ class Delivery:
             return
         active = await installation.active(c)
         modes = Modes(await decided.decisions(c, "mode"))
+        pauses = Pauses(await decided.decisions(c, PAUSE))
         rows = await applied.locked(self.db, c, [each.order.resource for each in jobs])
         for each in jobs:
             order = each.order
@@ -357,6 +360,8 @@ class Delivery:
                 each.result = Result("busy", "the claim was lost", after=0.1)
             elif active is None or active.number != order.vector["activation"] or not order.may(modes):
                 each.result = Result("busy", "mapping or mode changed meanwhile", after=0.0)
+            elif pauses.why(order.resource.target, order.claim.priority):
+                each.result = Result("busy", "it was paused meanwhile", after=0.0)
             elif order.until is not None and order.until <= now:
                 each.result = Result("busy", "its time has come meanwhile", after=0.0)
             elif _stamp(rows.get((order.resource, order.claim.consumer))) != _stamp(order.applied):

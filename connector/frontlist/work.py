@@ -16,7 +16,7 @@ import structlog
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from frontlist import aftermath
+from frontlist import aftermath, pauses
 from frontlist.aftermath import Beside
 from frontlist.clock import Clock, microseconds, moment
 from frontlist.contract import (
@@ -39,6 +39,7 @@ from frontlist.jobs import SECOND, Order, Result
 from frontlist.linking import holding
 from frontlist.modes import Modes, imprint
 from frontlist.observed import UNOBSERVED, Observed
+from frontlist.pauses import Pauses
 from frontlist.pins import Put
 from frontlist.source import RawKey
 from frontlist.state import applied, captured, dossier, findings, installation, processes, settled, work
@@ -112,6 +113,7 @@ class Seen:
     accepted: Mapping[str, Json]
     held: Mapping[Resource, applied.Applied]
     modes: Modes
+    pauses: Pauses
     unclaimed: Mapping[str, str]
     held_back: Mapping[Resource, tuple[str, ...]]
     read_through: frozenset[str]
@@ -413,6 +415,7 @@ class Worker:
             accepted=await settled.decisions(c, "accepted"),
             held=await applied.of_titles(c, consumer, names),
             modes=Modes(await settled.decisions(c, "mode")),
+            pauses=Pauses(await settled.decisions(c, pauses.KIND)),
             unclaimed=await captured.unclaimed(c, await settled.decisions(c, "linked")),
             held_back=await holding.held_back(c, self.tenant, _modules(read_through), dossiers),
             read_through=read_through,
@@ -488,6 +491,9 @@ class Worker:
                 title.results.append(Result("retry", f"{desired.resource.target} is not introspected yet", after=2.0))
             elif mode != Mode.OFF and _may_be_there(desired, have, seen):
                 self._wait_for_a_link(title, desired.resource, seen)
+            elif order.may(seen.modes) and (why := seen.pauses.why(order.resource.target, claim.priority)):
+                said = f"{order.resource.target} is paused: {why}"
+                title.results.append(Result("deferred", said, after=pauses.AGAIN, called=False))
             elif order.may(seen.modes):
                 orders.append(order)
             elif mode != Mode.OFF:

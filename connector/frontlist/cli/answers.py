@@ -237,6 +237,12 @@ class Accepted(TypedDict):
     accepted: str
 
 
+class Paused(TypedDict):
+    target: str
+    priority: str
+    why: str | None
+
+
 class Source(TypedDict):
     source: str
     title: str
@@ -385,6 +391,9 @@ ANSWERS: Mapping[str, Any] = {
     "mode set": ModeSet,
     "mode list": dict[str, str],
     "mode accept": Accepted,
+    "pause set": Paused,
+    "pause lift": Paused,
+    "pause list": dict[str, str],
     "link": Links,
     "link accept": LinksAccepted,
     "link undo": Unlinked,
