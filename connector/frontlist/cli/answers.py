@@ -128,6 +128,7 @@ class Desired(TypedDict):
     create: NotRequired[bool]
     reason: NotRequired[str]
     fields: list[Field]
+    pinned: list[str]
 
 
 class PlannedFinding(TypedDict):
