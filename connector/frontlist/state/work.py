@@ -222,21 +222,8 @@ async def finish(db: Database, connection: AsyncConnection, finished: Sequence[F
     if not finished:
         return
     c = work_table.c
-    names = (
-        "consumer",
-        "title",
-        "number",
-        "claim",
-        "due_at",
-        "not_before",
-        "attempts",
-        "priority",
-        "outcome",
-        "detail",
-    )
-    given = db.rows(
-        "given", typed(work_table, names), [_finished(each) for each in sorted(finished, key=_finished_key)]
-    )
+    rows = [_finished(each) for each in sorted(finished, key=_finished_key)]
+    given = db.rows("given", typed(work_table, rows[0]), rows)
     v = given.c
     unmarked = c.number == v.number
     await connection.execute(
