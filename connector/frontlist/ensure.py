@@ -154,10 +154,9 @@ class Delivery:
         linger = self.settings.linger if target.batch > 1 else 0.0
         return Lane(target, budget, breaker, self._deliver, at_once=self.settings.calls_at_once, linger=linger)
 
-    @property
-    def calling(self) -> set[int]:
-        """The claims with calls under way."""
-        return {claim for lane in self.lanes.values() for claim in lane.calling}
+    def waiting(self, priority: int) -> int:
+        """How many titles wait for their targets that are as urgent as that, or more."""
+        return sum(lane.waiting(priority) for lane in self.lanes.values())
 
     def withdraw(self, claims: set[int]) -> None:
         for lane in self.lanes.values():

@@ -57,7 +57,6 @@ class Lane:
         self._changed = asyncio.Event()
         self._dispatcher: asyncio.Task[None] | None = None
         self._slices: set[asyncio.Task[None]] = set()
-        self.calling: set[int] = set()
         self._closed = False
 
     async def __call__(self, bundle: Bundle) -> None:
@@ -80,6 +79,10 @@ class Lane:
         if self.budget.per_second is None:
             return 100_000
         return max(2, round(self.budget.per_second)) * self.target.batch
+
+    def waiting(self, priority: int) -> int:
+        """How many bundles wait that are as urgent as that, or more."""
+        return self._waiting.at_least(priority)
 
     def withdraw(self, claims: set[int]) -> None:
         """What waits for these claims comes back: something more urgent was learnt of their titles."""
@@ -177,8 +180,6 @@ class Lane:
         return out
 
     async def _go(self, bundles: Sequence[Bundle], paid: Prepaid, weight: int, probing: bool) -> None:
-        claims = {each.claim.claim for each in bundles}
-        self.calling |= claims
         failure: BaseException | None = None
         try:
             with self.budget.under_lease(paid, min(each.claim.priority for each in bundles)):
@@ -188,7 +189,6 @@ class Lane:
             if not isinstance(error, Exception):
                 raise
         finally:
-            self.calling -= claims
             self._running -= weight
             self._changed.set()
             if probing:

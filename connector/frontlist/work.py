@@ -55,7 +55,7 @@ DAY = 86_400 * SECOND
 DAM = "fourallportal"
 #: Each so manieth claim takes what has been due for longest, whatever its priority.
 FAIR = 10
-#: Titles in hand at least (not counting those that are called for).
+#: Titles that may wait for a target at least.
 FEWEST = 32
 #: Dossiers held in memory at once; each may have some MiB.
 PLANNED_AT_ONCE = 100
@@ -248,13 +248,12 @@ class Worker:
 
     def _room(self) -> tuple[int, int]:
         """How many titles may be claimed, and up to which priority: who is less urgent takes no room from others."""
-        calling = self.delivery.calling
-        waiting = [each.priority for each in self._in_hand.values() if each.claim not in calling]
-        most = min(self.settings.claim, self._pace.titles)
+        in_hand = Counter(each.priority for each in self._in_hand.values())
         for least in sorted(work.Priority, reverse=True):
-            room = most - sum(each <= least for each in waiting)
+            here = sum(count for priority, count in in_hand.items() if priority <= least)
+            room = min(self.settings.claim - here, self._pace.titles - self.delivery.waiting(least))
             # Claimed by the handful: a transaction for each title that ends would cost more than the title.
-            if room >= max(1, most // 4):
+            if room >= max(1, min(self.settings.claim, self._pace.titles) // 4):
                 return room, int(least)
         return 0, 0
 
@@ -686,7 +685,7 @@ def _changed_at(claim: work.Claim, dossier: Dossier) -> int | None:
 
 
 class _Pace:
-    """How many titles end in a second: so many are worth having in hand."""
+    """How many titles end in a second: so many may wait for a target."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
