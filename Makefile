@@ -1,6 +1,8 @@
 # `make` alone lists the words. Everything runs from .venv, which the first word that needs it sets up.
 PYTHON ?= python3
 BIN := .venv/bin
+# Most tests wait for something, so there are more of them at once than cores.
+WORKERS ?= 4
 .DEFAULT_GOAL := help
 .PHONY: help setup demo bench test test-faults lint format types generate lock build clean
 
@@ -24,7 +26,7 @@ bench: .venv/.ready ## the figures of delivery, beside its peers (ONLY=distinct,
 	$(BIN)/python benchmarks/bench.py $(if $(ONLY),--only $(ONLY)) $(ARGS)
 
 test: .venv/.ready lint types ## lint, types, and all tests on real Kafka and PostgreSQL but the rest of the fault matrix
-	$(BIN)/python -m pytest -n auto --dist loadgroup -m "not matrix" $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not matrix" $(ARGS)
 
 test-faults: .venv/.ready ## the whole fault matrix: processes, Kafka, database and targets that fail under load
 	$(BIN)/python -m pytest tests/faults $(ARGS)

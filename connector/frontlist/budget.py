@@ -94,7 +94,7 @@ class Budget:
         try:
             await future
         except asyncio.CancelledError:
-            if not self._waiting.remove({future}) and self._waiting:
+            if not self._waiting.remove({future}) and not future.cancelled() and self._waiting:
                 self._spare += 1  # it was just given a slot
             raise
 
@@ -122,8 +122,8 @@ class Budget:
         if self._shared is not None:
             db, name = self._shared
             try:
-                before = loop.time()
                 async with db.begin() as c:
+                    before = loop.time()
                     pause = await slots.draw(db, c, name, count, round(apart * 1_000_000))
                 return before + pause / 1_000_000, count, apart
             except Exception:  # noqa: S110  the database is away: go on by our own clock, not faster
@@ -133,5 +133,9 @@ class Budget:
         return first, count, apart
 
     def _next(self) -> None:
-        if self._waiting:
-            self._waiting.pop().set_result(None)
+        while self._waiting:
+            future = self._waiting.pop()
+            # Cancelled in this very turn of the loop, and not yet taken out.
+            if not future.done():
+                future.set_result(None)
+                return

@@ -19,7 +19,7 @@ from frontlist.brakes import Brakes
 from frontlist.breaker import Breaker, BreakerSettings
 from frontlist.budget import Budget
 from frontlist.clock import Clock
-from frontlist.contract import Actual, Done, Ensure, FieldKey, Refused, Resource, StepOutcome, Target
+from frontlist.contract import Actual, Done, Ensure, FieldKey, Refused, Resource, StepOutcome, Target, TitleKey
 from frontlist.errors import ConfigurationError, DeadLetter, DeliveryError, Pause, Refuse, Retry
 from frontlist.gentleness import Backfill
 from frontlist.grouping import Group
@@ -49,9 +49,11 @@ from frontlist.jobs import (
 from frontlist.lanes import Bundle, Lane
 from frontlist.modes import Modes
 from frontlist.observed import UNOBSERVED, Observed
+from frontlist.pauses import KIND as PAUSE
+from frontlist.pauses import Pauses
 from frontlist.state import applied, installation, processes, work
 from frontlist.state import settled as decided
-from frontlist.state.database import Database
+from frontlist.state.database import Database, gone
 from frontlist.step import Step as Point
 from frontlist.step import no_step
 
@@ -88,13 +90,14 @@ class _Holding:
         return asyncio.get_running_loop().time() > self.began + self.seconds / 4
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class _Slice:
-    """What goes to a group together."""
+    """What goes to a group together. `answered`: the target has answered a call of it."""
 
     target: Target
     bundles: Sequence[Bundle]
     holding: _Holding
+    answered: bool = False
 
     @property
     def jobs(self) -> list[Job]:
@@ -134,7 +137,7 @@ class Delivery:
         budgets = budgets or {}
         self.lanes = {name: self._lane(each, budgets.get(name) or Budget(None)) for name, each in targets.items()}
         self._hold, self._intend = Group(self._hold_all), Group(self._intend_all)
-        self._remember = Group(self._remember_all)
+        self._remember, self._admit = Group(self._remember_all), Group(self._admit_all)
 
     def _lane(self, target: Target, budget: Budget) -> Lane:
         if target.once and not _readable(target):
@@ -151,10 +154,9 @@ class Delivery:
         linger = self.settings.linger if target.batch > 1 else 0.0
         return Lane(target, budget, breaker, self._deliver, at_once=self.settings.calls_at_once, linger=linger)
 
-    @property
-    def calling(self) -> set[int]:
-        """The claims with calls under way."""
-        return {claim for lane in self.lanes.values() for claim in lane.calling}
+    def waiting(self, priority: int) -> int:
+        """How many titles wait for their targets that are as urgent as that, or more."""
+        return sum(lane.waiting(priority) for lane in self.lanes.values())
 
     def withdraw(self, claims: set[int]) -> None:
         for lane in self.lanes.values():
@@ -187,7 +189,10 @@ class Delivery:
         if lane is None:
             return [Result("deferred", f"no target {name} is configured") for _ in orders]
         now, again = self.clock.now_us(), self.settings.refused_again
-        out = [without_call(order, now, again) or await self._held_back(name, order) for order in orders]
+        out = [without_call(order, now, again) for order in orders]
+        held = await self._held_back(name, [order for order, done in zip(orders, out, strict=True) if done is None])
+        if held is not None:
+            out = [done or held for done in out]
         jobs = [job(order, now, again) for order, done in zip(orders, out, strict=True) if done is None]
         if jobs:
             _one_each(jobs)
@@ -195,21 +200,26 @@ class Delivery:
         answers = iter(jobs)
         return [done if done is not None else _result(next(answers)) for done in out]
 
-    async def _held_back(self, name: str, order: Order) -> Result | None:
-        """A backfill to Consonance waits for its window and its share of a night."""
-        if name != "consonance" or order.claim.live or order.desired is None or self.backfill is None:
+    async def _held_back(self, name: str, orders: Sequence[Order]) -> Result | None:
+        """A backfill to Consonance waits for its window and its share of a night; what is in doubt is settled."""
+        writes = [order for order in orders if order.desired is not None]
+        if name != "consonance" or self.backfill is None or not writes or writes[0].claim.live:
             return None
+        seconds = await self._admit(writes[0].claim.title)
+        return Result("deferred", "backfill waits for its window", after=seconds, called=False) if seconds else None
+
+    async def _admit_all(self, titles: Sequence[TitleKey]) -> list[float]:
+        assert self.backfill is not None
         async with self.db.begin() as c:
-            seconds = await self.backfill.admit(c, order.claim.title)
-        return Result("deferred", "backfill waits for its window", after=seconds) if seconds else None
+            return [await self.backfill.admit(c, title) for title in titles]
 
     # --- under the lease -------------------------------------------------------------------------------------------
 
     async def _deliver(self, lane: Lane, bundles: Sequence[Bundle]) -> None:
         part = _Slice(lane.target, bundles, _Holding(seconds=self.settings.lease))
-        await self._hold(part)
         try:
-            await self._read(lane, [each for each in open_ones(part.jobs) if not each.intended])
+            await self._hold(part)
+            await self._read(lane, [each for each in open_ones(part.jobs) if not each.intended], part)
             await self._brake(lane.target, [each for each in open_ones(part.jobs) if not each.intended])
             await self._renew(part)
             if any(not each.intended and each.order.desired is not None for each in open_ones(part.jobs)):
@@ -217,13 +227,21 @@ class Delivery:
             if any(each.intended for each in part.jobs):
                 await self.step("intended")
             await self._write(lane, open_ones(part.jobs), part)
+            if part.answered and not any(each.failed for each in part.jobs):
+                lane.breaker.succeeded()
         except Exception as error:
+            alone = len(bundles) == 1 or gone(error)
             for each in open_ones(part.jobs):
                 each.doubtful = each.intended
-                each.result = Result("stopped", f"{type(error).__name__}: {error}")
+                each.result = Result("retry", f"{type(error).__name__}: {error}", attempt=True)
             with contextlib.suppress(Exception):
                 await self._remember(part)
-            raise
+            if alone:
+                raise
+            # One of them broke it: each is tried by itself, and the culprit stops alone.
+            log.error("ensure: titles are tried one by one", target=lane.target.name, exc_info=error)
+            lane.alone |= {bundle.claim.title for bundle in bundles}
+            return
         if part.holding.leases:
             await self._remember(part)
 
@@ -277,7 +295,7 @@ class Delivery:
                 each.doubtful = each.wrote
                 each.result = Result("busy", "the lease was lost while calls waited", after=0.2)
 
-    async def _read(self, lane: Lane, jobs: Sequence[Job]) -> None:
+    async def _read(self, lane: Lane, jobs: Sequence[Job], part: _Slice) -> None:
         if not jobs:
             return
         if not _readable(lane.target):
@@ -288,15 +306,15 @@ class Delivery:
         try:
             found = await lane.target.read(asked) if asked else {}
         except Exception as error:
-            if len(jobs) > 1 and not isinstance(error, Retry | Pause):
+            again = _server(error) and any(each.order.claim.attempts for each in jobs)
+            if len(jobs) > 1 and (again or not isinstance(error, Retry | Pause)):
                 half = len(jobs) // 2
-                await self._read(lane, jobs[:half])
-                await self._read(lane, jobs[half:])
+                await self._read(lane, jobs[:half], part)
+                await self._read(lane, jobs[half:], part)
             else:
                 self._fail(lane, jobs, error)
             return
-        if asked:
-            lane.breaker.succeeded()
+        part.answered = part.answered or bool(asked)
         for each in jobs:
             self._look(lane.target, each, found.get(each.order.resource))
 
@@ -321,13 +339,16 @@ class Delivery:
             held = await self.braking.admit(c, [each for some in changes.values() for each in some])
         for each in jobs:
             mine = [one for one in changes.get(each.order.resource, ()) if one.cell in held]
-            if mine:
-                hold_back(target, each, mine)
+            try:
+                if mine:
+                    hold_back(target, each, mine)
+            except Exception as error:
+                self._fail(self.lanes[target.name], [each], error)
 
     async def _intend_all(self, parts: Sequence[_Slice]) -> list[None]:
-        jobs = [e for part in parts for e in open_ones(part.jobs) if not e.intended and e.order.desired is not None]
+        _not_intended(self._unfused(part) for part in parts)
+        jobs = [each for part in parts for each in self._unfused(part)]
         leases = [lease for part in parts for lease in part.holding.leases.values()]
-        _not_intended([jobs])
         async with self.db.begin() as c:
             mine = await self._mine(c, jobs)
             standing = await processes.held(self.db, c, leases)
@@ -336,6 +357,10 @@ class Delivery:
                     each.result = Result("busy", "the lease was lost", after=0.1)
             await self._intend_in(c, open_ones(jobs), mine, await self.db.now(c))
         return [None] * len(parts)
+
+    def _unfused(self, part: _Slice) -> list[Job]:
+        """What had to be read before its intent."""
+        return [e for e in open_ones(part.jobs) if e.order.desired is not None and not _needs_no_read(part, e)]
 
     async def _mine(self, c: AsyncConnection, jobs: Sequence[Job]) -> set[int]:
         """The claims that still stand; locked until the transaction ends."""
@@ -350,6 +375,7 @@ class Delivery:
             return
         active = await installation.active(c)
         modes = Modes(await decided.decisions(c, "mode"))
+        pauses = Pauses(await decided.decisions(c, PAUSE))
         rows = await applied.locked(self.db, c, [each.order.resource for each in jobs])
         for each in jobs:
             order = each.order
@@ -357,6 +383,8 @@ class Delivery:
                 each.result = Result("busy", "the claim was lost", after=0.1)
             elif active is None or active.number != order.vector["activation"] or not order.may(modes):
                 each.result = Result("busy", "mapping or mode changed meanwhile", after=0.0)
+            elif pauses.why(order.resource.target, order.claim.priority):
+                each.result = Result("busy", "it was paused meanwhile", after=0.0)
             elif order.until is not None and order.until <= now:
                 each.result = Result("busy", "its time has come meanwhile", after=0.0)
             elif _stamp(rows.get((order.resource, order.claim.consumer))) != _stamp(order.applied):
@@ -381,7 +409,7 @@ class Delivery:
             size = lane.target.batch
             async with asyncio.TaskGroup() as group:
                 for start in range(0, len(going), size):
-                    group.create_task(self._call(lane, going[start : start + size], part.holding.deadline))
+                    group.create_task(self._call(lane, going[start : start + size], part))
             going = [each for each in going if each.steps and each.result is None]
             if going:
                 async with self.db.begin() as c:
@@ -389,44 +417,56 @@ class Delivery:
                     await applied.keep_progress(self.db, c, kept)
                 await self.step("stepped")
         for each in [one for one in open_ones(jobs) if one.unnamed]:
-            await self._bisect(lane, each, part.holding)
+            await self._bisect(lane, each, part)
         if any(each.wrote for each in jobs):
             await self.step("written")
 
-    async def _call(self, lane: Lane, chunk: Sequence[Job], deadline: float) -> None:
+    async def _call(self, lane: Lane, chunk: Sequence[Job], part: _Slice) -> None:
         try:
-            with self.observed.traces.within(f"ensure {lane.target.name}", [each.order.span for each in chunk]):
-                outcomes = await lane.target.write([each.steps[0] for each in chunk], deadline)
+            async with lane.calls:
+                outcomes = await self._written(lane, chunk, part.holding.deadline)
         except Exception as error:
-            await self._failed(lane, chunk, error, deadline)
+            await self._failed(lane, chunk, error, part)
             return
-        lane.breaker.succeeded()
+        part.answered = True
         for each, said in zip(chunk, outcomes, strict=True):
             try:
                 self._advance(lane.target, each, said)
             except Exception as error:
+                each.doubtful = True
                 self._fail(lane, [each], error)
+
+    async def _written(self, lane: Lane, chunk: Sequence[Job], deadline: float) -> Sequence[StepOutcome]:
+        """One outcome a step, which a plugin's target may get wrong."""
+        with self.observed.traces.within(f"ensure {lane.target.name}", [each.order.span for each in chunk]):
+            outcomes = await lane.target.write([each.steps[0] for each in chunk], deadline)
+        if len(outcomes) != len(chunk):
+            raise RuntimeError(f"{lane.target.name} answered {len(outcomes)} outcomes for {len(chunk)} steps")
+        return outcomes
 
     def _advance(self, target: Target, each: Job, said: StepOutcome) -> None:
         if isinstance(said, Done):
             each.wrote = True
-            each.progress[each.steps[0].name] = said.result
+            asked = each.steps[0]
+            each.progress[asked.name] = said.result
         elif not said.fields and _divisible(target, each):
             each.unnamed, each.steps = said.reason, ()
             return
         elif not park(each, said.fields, said.reason):
             return
         each.steps = target.steps(each.desired, each.actual, each.progress)
+        if isinstance(said, Done) and each.steps and each.steps[0] == asked:
+            raise RuntimeError(f"{target.name} names the step {asked.name} again, which is done")
 
-    async def _failed(self, lane: Lane, chunk: Sequence[Job], error: Exception, deadline: float) -> None:
+    async def _failed(self, lane: Lane, chunk: Sequence[Job], error: Exception, part: _Slice) -> None:
         """A whole array failed: the culprit is found by halves where the array as such is not accepted."""
         if len(chunk) > 1 and (isinstance(error, Refuse | DeadLetter) or _again(lane.target, chunk, error)):
             half = len(chunk) // 2
             for some in (chunk[:half], chunk[half:]):
-                await self._call(lane, some, deadline)
+                await self._call(lane, some, part)
             return
         if isinstance(error, Refuse):
-            lane.breaker.succeeded()
+            part.answered = True
             self._advance(lane.target, chunk[0], Refused(tuple(map(FieldKey, error.fields)), str(error)))
             return
         # What broke in our own code may have happened after the call went out.
@@ -435,7 +475,7 @@ class Delivery:
             each.doubtful = each.doubtful or doubtful
         self._fail(lane, chunk, error)
 
-    async def _bisect(self, lane: Lane, each: Job, holding: _Holding) -> None:
+    async def _bisect(self, lane: Lane, each: Job, whole: _Slice) -> None:
         """The target refused a record and named no field: fields go by halves, until what it will not have is alone."""
         refused: set[FieldKey] = set()
         left = [units(each)]
@@ -443,7 +483,7 @@ class Delivery:
             while left:
                 part = left.pop()
                 names = frozenset[FieldKey]().union(*part)
-                said = await self._some(lane.target, each, names, holding.deadline)
+                said = await self._some(lane.target, each, names, whole.holding.deadline)
                 if said is None:
                     continue
                 if len(part) > 1 and not said.fields:
@@ -453,7 +493,7 @@ class Delivery:
                 rest = [unit for unit in part if not unit & refused]
                 left += [rest] if rest and len(rest) < len(part) else []
         except Exception as error:
-            await self._failed(lane, [each], error, holding.deadline)
+            await self._failed(lane, [each], error, whole)
             return
         park(each, refused, each.unnamed)
 
@@ -474,8 +514,10 @@ class Delivery:
         return None
 
     def _fail(self, lane: Lane, jobs: Sequence[Job], error: Exception) -> None:
-        if isinstance(error, DeliveryError):
+        if isinstance(error, Pause) or (isinstance(error, Retry) and error.sent):
             lane.breaker.failed(jobs[0].order.claim.title, error)
+            for each in jobs:
+                each.failed = True
         if isinstance(error, Pause):
             end(jobs, Result("retry", str(error), after=max(1.0, lane.breaker.blocked())))
         elif isinstance(error, Retry):
@@ -571,9 +613,13 @@ def _divisible(target: Target, each: Job) -> bool:
     return bool(getattr(target, "divisible", False)) and isinstance(each.desired, Ensure) and len(units(each)) > 1
 
 
+def _server(error: Exception) -> bool:
+    return isinstance(error, Retry) and error.status is not None and error.status >= 500
+
+
 def _again(target: Target, chunk: Sequence[Job], error: Exception) -> bool:
     """Whether an array failed on the server for a second time, and its parts may be sent apart."""
-    if not isinstance(error, Retry) or error.status is None or error.status < 500:
+    if not isinstance(error, Retry) or not _server(error):
         return False
     if error.maybe_done and any(each.steps[0].name in target.once for each in chunk):
         return False

@@ -46,7 +46,10 @@ class DeliveryError(FrontlistError):
 
 
 class Retry(DeliveryError):
-    """`after`: seconds that the target asked for (Retry-After), or None. `status`: of its answer, or None."""
+    """`after`: seconds that the target asked for (Retry-After), or None. `status`: of its answer, or None.
+
+    `sent`: False where it is our own lateness, and says nothing about the target.
+    """
 
     def __init__(
         self,
@@ -57,9 +60,10 @@ class Retry(DeliveryError):
         maybe_done: bool = False,
         after: float | None = None,
         status: int | None = None,
+        sent: bool = True,
     ) -> None:
         super().__init__(what, where=where, cure=cure, maybe_done=maybe_done)
-        self.after, self.status = after, status
+        self.after, self.status, self.sent = after, status, sent
 
 
 class Pause(DeliveryError):

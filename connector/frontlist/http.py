@@ -159,7 +159,7 @@ class Api:
         self, method: str, path: str, where: str, changes: bool, *, deadline: float | None, **body: Any
     ) -> httpx.Response:
         if not await self.budget.wait(deadline):
-            raise Retry("the lease ran out before the request was sent", where=where)
+            raise Retry("the lease ran out before the request was sent", where=where, sent=False)
         remaining = self.timeout if deadline is None else deadline - asyncio.get_running_loop().time()
         call = _Call(deadline)
         token = _call.set(call)
@@ -170,7 +170,7 @@ class Api:
                 seen.answered(response.status_code)
                 return response
         except TooLateError:
-            raise Retry("the lease ran out before the request was sent", where=where) from None
+            raise Retry("the lease ran out before the request was sent", where=where, sent=False) from None
         except TimeoutError:
             raise Retry("no answer in time", where=where, maybe_done=changes and call.connected) from None
         except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:

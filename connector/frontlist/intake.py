@@ -41,14 +41,6 @@ from frontlist_schemas.canonical import parse_json
 from frontlist_schemas.envelope import Envelope, UnreadableRecordError, decode
 
 log = structlog.get_logger(__name__)
-PRIORITIES = {
-    "rights": work.Priority.RIGHTS,
-    "milestones": work.Priority.MILESTONES,
-    "formats": work.Priority.FORMATS,
-    "metadata": work.Priority.METADATA,
-    "assets": work.Priority.ASSETS,
-}
-
 #: A consumer that does not leave by itself is left behind after so many seconds.
 GRACE = 10.0
 #: Fetched of a partition ahead of its turn: eight times as much would be held for nothing. Larger records come whole.
@@ -526,7 +518,7 @@ def _priority(each: dossier.Newer) -> work.Priority:
     """What is heard of for the first time is backfill; later changes are live."""
     if each.first:
         return work.Priority.BACKFILL
-    return PRIORITIES.get(each.key.aspect, work.Priority.METADATA)
+    return work.PRIORITIES.get(each.key.aspect, work.Priority.METADATA)
 
 
 def _document(record: ConsumerRecord, refused: str | None) -> dossier.Stored:

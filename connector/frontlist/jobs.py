@@ -103,6 +103,7 @@ class Job:
     intended: bool = False
     wrote: bool = False
     doubtful: bool = False
+    failed: bool = False
     unnamed: str = ""
     result: Result | None = None
 
@@ -281,11 +282,12 @@ def park(job: Job, named: Iterable[FieldKey], reason: str) -> bool:
     """Leave the refused fields out, with their groups; False: the resource as a whole is refused."""
     wanted = job.desired
     out = set(named) & set(wanted.fields) if isinstance(wanted, Ensure) else set()
+    if isinstance(wanted, Ensure):
+        for group in wanted.groups:
+            out |= group & set(wanted.fields) if group & out else set()
     if not isinstance(wanted, Ensure) or not out or out == set(wanted.fields):
         job.result = Result("dead-lettered", reason, findings=(dead_finding(job.order, reason),))
         return False
-    for group in wanted.groups:
-        out |= group if group & out else set()
     for key in out:
         job.refused[key] = {"value": fingerprint(wanted.fields.get(key)), "reason": reason, "since": job.read_at}
     rest = {key: value for key, value in wanted.fields.items() if key not in out}
@@ -373,11 +375,15 @@ def outcome(job: Job, now: int, look_again: float) -> applied.Outcome:
 
 
 def as_before(job: Job) -> applied.Outcome:
-    """Nothing was written: what was remembered stands, and what will not be accepted is known by its fingerprint."""
+    """Nothing was written: what was remembered stands, and what will not be accepted is known by its fingerprint.
+
+    Only an answer that settles the matter settles a doubt: a call that failed, however surely, leaves it as it was.
+    """
     order, had = job.order, job.order.applied
     dead = None
     if job.result is not None and job.result.outcome == "dead-lettered" and order.desired is not None:
         dead = {"fingerprint": fingerprint_of(order.desired), "reason": job.result.detail, "since": job.read_at}
+    look = had.look_again_at if had else None
     return applied.Outcome(
         order.resource,
         order.claim.consumer,
@@ -387,8 +393,8 @@ def as_before(job: Job) -> applied.Outcome:
         had.progress if had else {},
         {**(had.refused if had else {}), **job.refused},
         dead,
-        had.look_again_at if had and had.look_again_at and had.look_again_at > job.read_at else None,
-        job.read_at,
+        look if dead is None or (look or 0) > job.read_at else None,
+        job.read_at if dead is not None else 0,
     )
 
 

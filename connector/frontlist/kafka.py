@@ -91,6 +91,10 @@ class TopicState:
     partitions: int
 
 
+#: Looks, five a second, until topics that were made are shown.
+SHOWN = 300
+
+
 class Topics:
     """The topics of one installation: made by `frontlist topics apply`, only looked at by everything else."""
 
@@ -134,7 +138,21 @@ class Topics:
         new = [self._new(name) for name in self.names if name not in there]
         if new:
             await asyncio.to_thread(self._create, new)
+            await self._shown()
         return [topic.topic for topic in new]
+
+    async def _shown(self) -> None:
+        """A busy broker acknowledges a topic before it shows it."""
+        for _ in range(SHOWN):
+            there = await self.states()
+            if all(name in there for name in self.names):
+                return
+            await asyncio.sleep(0.2)
+        raise ConfigurationError(
+            f"Kafka made the topics, but does not show them after {SHOWN / 5:g} s",
+            where=self.settings.bootstrap,
+            cure="look at the brokers' load, then say `frontlist topics list`",
+        )
 
     def check(self, there: Mapping[str, TopicState]) -> None:
         """Raises ConfigurationError for a topic that was made with another number of partitions."""

@@ -50,10 +50,13 @@ class Lane:
         self._run, self._at_once, self._linger = run, at_once, linger
         self._waiting: Turns[Bundle] = Turns()
         self._running = 0
+        #: Titles that go by themselves the next time.
+        self.alone: set[str] = set()
+        #: What one title starts at once counts too, however many resources it has.
+        self.calls = asyncio.Semaphore(at_once)
         self._changed = asyncio.Event()
         self._dispatcher: asyncio.Task[None] | None = None
         self._slices: set[asyncio.Task[None]] = set()
-        self.calling: set[int] = set()
         self._closed = False
 
     async def __call__(self, bundle: Bundle) -> None:
@@ -77,16 +80,20 @@ class Lane:
             return 100_000
         return max(2, round(self.budget.per_second)) * self.target.batch
 
+    def waiting(self, priority: int) -> int:
+        """How many bundles wait that are as urgent as that, or more."""
+        return self._waiting.at_least(priority)
+
     def withdraw(self, claims: set[int]) -> None:
         """What waits for these claims comes back: something more urgent was learnt of their titles."""
-        unwanted = {each for each in self._bundles() if each.claim.claim in claims}
+        unwanted = {each for each in self._waiting if each.claim.claim in claims}
         self._send_back(self._waiting.remove(unwanted), Result("busy", "planned anew", after=0.0, called=False))
 
     def close(self) -> None:
         """What waits comes back, nothing new is taken."""
         self._closed = True
         self._send_back(
-            self._waiting.remove(set(self._bundles())),
+            self._waiting.remove(set(self._waiting)),
             Result("busy", "the process is stopping", after=0.0, called=False),
         )
 
@@ -94,9 +101,6 @@ class Lane:
         """What is under way is left in doubt."""
         for task in (*self._slices, *([self._dispatcher] if self._dispatcher else [])):
             task.cancel()
-
-    def _bundles(self) -> list[Bundle]:
-        return list(self._waiting)
 
     def _send_back(self, bundles: Sequence[Bundle], result: Result) -> None:
         for bundle in bundles:
@@ -126,7 +130,7 @@ class Lane:
             return False
         pause += random.random()  # noqa: S311  jitter, nothing secret
         result = Result("retry", f"{self.target.name} is paused: {self.breaker.why}", pause, called=False)
-        self._send_back(self._waiting.remove(set(self._bundles())), result)
+        self._send_back(self._waiting.remove(set(self._waiting)), result)
         return True
 
     def _free(self) -> bool:
@@ -135,35 +139,47 @@ class Lane:
 
     def _begin(self, paid: Prepaid) -> None:
         probing = self.breaker.state != "closed"
-        if not self._waiting or not self.breaker.admit():
+        # What waits may have changed while the slot was waited for.
+        if not self._waiting or not self._free() or not self.breaker.admit():
             self.budget.give_back(paid)
             return
-        bundles = self._probe() if probing else self._slice()
-        weight = max(1, -(-sum(len(each.jobs) for each in bundles) // self.target.batch))
+        urgent = self._running >= self._at_once - 1
+        bundles = self._probe(urgent) if probing else self._slice(urgent)
+        calls = -(-sum(len(each.jobs) for each in bundles) // self.target.batch)
+        weight = max(1, min(calls, self._at_once - 1))
         self._running += weight
         task = asyncio.create_task(self._go(bundles, paid, weight, probing))
         self._slices.add(task)
         task.add_done_callback(self._slices.discard)
 
-    def _probe(self) -> list[Bundle]:
+    def _probe(self, urgent: bool) -> list[Bundle]:
         """One title; not one that failed, if another is there."""
-        tried = [self._waiting.pop() for _ in range(min(20, len(self._waiting)))]
+        tried = [self._waiting.pop(urgent=urgent) for _ in range(min(20, len(self._waiting)))]
         fresh = next((each for each in tried if each.claim.title not in self.breaker.suspects), tried[0])
         for each in tried:
             if each is not fresh:
                 self._waiting.push(each.claim.priority, each)
         return [fresh]
 
-    def _slice(self) -> list[Bundle]:
-        out, count = [], 0
+    def _slice(self, urgent: bool) -> list[Bundle]:
+        """`urgent`: it takes the place that is kept for rights."""
+        out: list[Bundle] = []
+        count = 0
         while self._waiting and count < self.target.batch:
-            out.append(self._waiting.pop())
-            count += len(out[-1].jobs)
+            if urgent and self._waiting.head() > work.Priority.RIGHTS and self._at_once > 1:
+                break
+            taken = self._waiting.pop(urgent=urgent)
+            if taken.claim.title in self.alone and out:
+                self._waiting.push(taken.claim.priority, taken)
+                break
+            out.append(taken)
+            count += len(taken.jobs)
+            if taken.claim.title in self.alone:
+                self.alone.discard(taken.claim.title)
+                break
         return out
 
     async def _go(self, bundles: Sequence[Bundle], paid: Prepaid, weight: int, probing: bool) -> None:
-        claims = {each.claim.claim for each in bundles}
-        self.calling |= claims
         failure: BaseException | None = None
         try:
             with self.budget.under_lease(paid, min(each.claim.priority for each in bundles)):
@@ -173,7 +189,6 @@ class Lane:
             if not isinstance(error, Exception):
                 raise
         finally:
-            self.calling -= claims
             self._running -= weight
             self._changed.set()
             if probing:

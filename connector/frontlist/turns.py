@@ -44,11 +44,12 @@ class Turns(Generic[T]):
             heapq.heappop(self._heap)
         return self._heap[0][0]
 
-    def pop(self) -> T:
-        """Raises IndexError where nothing waits."""
+    def pop(self, *, urgent: bool = False) -> T:
+        """`urgent`: the most urgent, also in a turn that goes by age. Raises IndexError where nothing waits."""
         self.head()
-        self._taken += 1
-        return self._out(next(iter(self._items)) if self._taken % FAIR == 0 else self._heap[0][1])
+        self._taken += not urgent
+        by_age = not urgent and self._taken % FAIR == 0
+        return self._out(next(iter(self._items)) if by_age else self._heap[0][1])
 
     def remove(self, unwanted: set[T]) -> list[T]:
         """Those of them that waited; they wait no longer."""
@@ -57,4 +58,6 @@ class Turns(Generic[T]):
     def _out(self, key: int) -> T:
         priority, item = self._items.pop(key)
         self._by_priority[priority] -= 1
+        if not self._items:
+            self._heap.clear()
         return item

@@ -16,10 +16,11 @@ import structlog
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from frontlist import aftermath
+from frontlist import aftermath, pauses
 from frontlist.aftermath import Beside
 from frontlist.clock import Clock, microseconds, moment
 from frontlist.contract import (
+    Absent,
     Capabilities,
     Consumer,
     Context,
@@ -39,6 +40,7 @@ from frontlist.jobs import SECOND, Order, Result
 from frontlist.linking import holding
 from frontlist.modes import Modes, imprint
 from frontlist.observed import UNOBSERVED, Observed
+from frontlist.pauses import Pauses
 from frontlist.pins import Put
 from frontlist.source import RawKey
 from frontlist.state import applied, captured, dossier, findings, installation, processes, settled, work
@@ -53,7 +55,7 @@ DAY = 86_400 * SECOND
 DAM = "fourallportal"
 #: Each so manieth claim takes what has been due for longest, whatever its priority.
 FAIR = 10
-#: Titles in hand at least (not counting those that are called for).
+#: Titles that may wait for a target at least.
 FEWEST = 32
 #: Dossiers held in memory at once; each may have some MiB.
 PLANNED_AT_ONCE = 100
@@ -112,6 +114,7 @@ class Seen:
     accepted: Mapping[str, Json]
     held: Mapping[Resource, applied.Applied]
     modes: Modes
+    pauses: Pauses
     unclaimed: Mapping[str, str]
     held_back: Mapping[Resource, tuple[str, ...]]
     read_through: frozenset[str]
@@ -171,6 +174,7 @@ class Worker:
         self._tasks: set[asyncio.Task[None]] = set()
         self._freed, self._gone = asyncio.Event(), asyncio.Event()
         self._claims, self._tidied, self._highest = 0, 0, 0
+        self._untidy = True
         self._pace = _Pace(clock)
         self._finish: Group[tuple[Consumer, Title], None] = Group(self._finish_all)
 
@@ -186,7 +190,7 @@ class Worker:
                 except Exception as error:
                     if not gone(error):
                         raise
-                    begun = 0
+                    begun, self._untidy = 0, True
                     self._gone.set()
                 if self._gone.is_set():
                     self._trouble = "the database is gone, paused"
@@ -244,13 +248,12 @@ class Worker:
 
     def _room(self) -> tuple[int, int]:
         """How many titles may be claimed, and up to which priority: who is less urgent takes no room from others."""
-        calling = self.delivery.calling
-        waiting = [each.priority for each in self._in_hand.values() if each.claim not in calling]
-        most = min(self.settings.claim, self._pace.titles)
+        in_hand = Counter(each.priority for each in self._in_hand.values())
         for least in sorted(work.Priority, reverse=True):
-            room = most - sum(each <= least for each in waiting)
+            here = sum(count for priority, count in in_hand.items() if priority <= least)
+            room = min(self.settings.claim - here, self._pace.titles - self.delivery.waiting(least))
             # Claimed by the handful: a transaction for each title that ends would cost more than the title.
-            if room >= max(1, most // 4):
+            if room >= max(1, min(self.settings.claim, self._pace.titles) // 4):
                 return room, int(least)
         return 0, 0
 
@@ -299,8 +302,10 @@ class Worker:
         if now < self._tidied + SECOND:
             return set()
         self._tidied = now
-        # What this process claimed and has not in hand any more (the database was away) is free again.
-        await work.release(self.db, c, self.process, self._in_hand.values())
+        if self._untidy:
+            # What this process claimed and has not in hand any more (the database was away) is free again.
+            await work.release(self.db, c, self.process, self._in_hand.values())
+            self._untidy = False
         await processes.beat(self.db, c, self.process, "work")
         return await work.overtaken(self.db, c, list(self._in_hand.values()))
 
@@ -310,31 +315,41 @@ class Worker:
         except Exception as error:
             if not gone(error):
                 log.exception("work: titles were given up", consumer=consumer.name)
+            self._untidy = True
             self._gone.set()
 
     async def _guarded(self, consumer: Consumer, claims: Sequence[work.Claim], active: Active) -> None:
-        """What breaks stops its own row, whatever it is: found by halves. From the plan on each title goes alone."""
+        """From the plan on each title goes alone."""
         begun: list[asyncio.Task[None]] = []
         for start in range(0, len(claims), PLANNED_AT_ONCE):
             some = claims[start : start + PLANNED_AT_ONCE]
             try:
-                planned = await self._planned(consumer, some, active)
-            except Exception as error:
-                if gone(error):
-                    self._drop(claims[start:])
-                    raise
-                if len(some) > 1:
-                    half = len(some) // 2
-                    await self._guarded(consumer, some[:half], active)
-                    await self._guarded(consumer, some[half:], active)
-                else:
-                    await self._stopped(consumer, some[0], error)
-                continue
-            begun += [asyncio.create_task(self._title(consumer, title, orders)) for title, orders in planned]
-        self._tasks.update(begun)
-        for task in begun:
-            task.add_done_callback(self._tasks.discard)
+                planned = await self._halved(consumer, some, active)
+            except Exception:
+                self._drop(claims[start:])
+                raise
+            for title, orders in planned:
+                task = asyncio.create_task(self._title(consumer, title, orders))
+                begun.append(task)
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
         await asyncio.gather(*begun)
+
+    async def _halved(
+        self, consumer: Consumer, claims: Sequence[work.Claim], active: Active
+    ) -> list[tuple[Title, list[Order]]]:
+        """What breaks stops its own row, whatever it is: found by halves."""
+        try:
+            return await self._planned(consumer, claims, active)
+        except Exception as error:
+            if gone(error):
+                raise
+            if len(claims) == 1:
+                await self._stopped(consumer, claims[0], error)
+                return []
+            half = len(claims) // 2
+            first = await self._halved(consumer, claims[:half], active)
+            return first + await self._halved(consumer, claims[half:], active)
 
     async def _title(self, consumer: Consumer, title: Title, orders: Sequence[Order]) -> None:
         try:
@@ -349,7 +364,14 @@ class Worker:
         except Exception as error:
             if gone(error):
                 raise
-            await self._stopped(consumer, title.claim, error)
+            log.error("work: a title stopped", consumer=consumer.name, title=title.claim.title, exc_info=error)
+            title.results = [Result("stopped", plain(f"{type(error).__name__}: {error}")[:1000])]
+            try:
+                await self._finish((consumer, title))  # its due times and what is in doubt stand
+            except Exception as broken:
+                if gone(broken):
+                    raise
+                await self._stopped(consumer, title.claim, broken)
         finally:
             title.span.end()
             self._drop([title.claim])
@@ -413,6 +435,7 @@ class Worker:
             accepted=await settled.decisions(c, "accepted"),
             held=await applied.of_titles(c, consumer, names),
             modes=Modes(await settled.decisions(c, "mode")),
+            pauses=Pauses(await settled.decisions(c, pauses.KIND)),
             unclaimed=await captured.unclaimed(c, await settled.decisions(c, "linked")),
             held_back=await holding.held_back(c, self.tenant, _modules(read_through), dossiers),
             read_through=read_through,
@@ -488,6 +511,9 @@ class Worker:
                 title.results.append(Result("retry", f"{desired.resource.target} is not introspected yet", after=2.0))
             elif mode != Mode.OFF and _may_be_there(desired, have, seen):
                 self._wait_for_a_link(title, desired.resource, seen)
+            elif order.may(seen.modes) and (why := seen.pauses.why(order.resource.target, claim.priority)):
+                said = f"{order.resource.target} is paused: {why}"
+                title.results.append(Result("deferred", said, after=pauses.AGAIN, called=False))
             elif order.may(seen.modes):
                 orders.append(order)
             elif mode != Mode.OFF:
@@ -524,7 +550,8 @@ class Worker:
         wanted = dict(getattr(desired, "fields", {}))
         if have is not None and have.fields is not None:
             wanted = {key: value for key, value in wanted.items() if have.fields.get(key) != value}
-        if not wanted:
+        removed = isinstance(desired, Absent) and have is not None and not have.present
+        if removed or (not wanted and isinstance(desired, Ensure)):
             title.results.append(Result("unchanged"))
         elif mode == Mode.OBSERVE:
             title.results.append(Result("observed", f"flow {desired.flow} would ensure {desired.resource}"))
@@ -535,7 +562,9 @@ class Worker:
                     key=f"proposal/{desired.resource}",
                     kind="proposal",
                     message=f"flow {desired.flow} proposes {len(wanted)} fields of {desired.resource}: "
-                    + ", ".join(sorted(wanted)[:12]),
+                    + ", ".join(sorted(wanted)[:12])
+                    if isinstance(desired, Ensure)
+                    else f"flow {desired.flow} proposes to remove {desired.resource}: {desired.reason}",
                     cure=f"look at `frontlist explain {title.claim.title}`; then "
                     f"`frontlist mode accept {proposal(desired)}`, or set the mode to apply",
                     where=str(desired.resource),
@@ -594,8 +623,10 @@ class Worker:
             outcome, detail = "deferred", "; ".join(f"{each.what}: {each.reason}" for each in plan.waits)
         # A look that is overdue could not be taken now: again in a minute, never in a hot loop.
         dues = [look if look > now else now + 60 * SECOND] if look is not None else []
+        timer = None
         if plan.next_at is not None:
-            dues.append(max(microseconds(plan.next_at), now + SECOND // 10))
+            timer = max(microseconds(plan.next_at), now + SECOND // 10)
+            dues.append(timer)
         if outcome in ("refused", "dead-lettered", "stopped", "held"):
             dues.append(now + DAY)
         dues += [
@@ -605,12 +636,19 @@ class Worker:
         if not retries:
             # What stopped may leave something in doubt: it is looked at again, but never in a hot loop.
             rest = 60 * SECOND if outcome == "stopped" else 0
-            return work.Finished(claim, outcome, detail, due_at=min(dues, default=None), not_before=now + rest)
+            due = min(dues, default=None)
+            # A moment that the plan named is as urgent as what the consumer is about, whatever made it due this time.
+            priority = self._natural(claim.consumer) if due is not None and due == timer else None
+            return work.Finished(claim, outcome, detail, due_at=due, not_before=now + rest, priority=priority)
         attempts = claim.attempts + any(each.attempt for each in retries)
         pause = max(self._pause(each, attempts) for each in retries)
         return work.Finished(
             claim, outcome, detail, due_at=now, not_before=now + round(pause * SECOND), attempts=attempts
         )
+
+    def _natural(self, consumer: str) -> int:
+        """The priority of the most urgent document that a consumer wants."""
+        return min(work.PRIORITIES.get(each.aspect, work.Priority.METADATA) for each in self.consumers[consumer].wants)
 
     def _pause(self, result: Result, attempts: int) -> float:
         """What the target asked for, else full jitter over a doubling pause."""
@@ -647,7 +685,7 @@ def _changed_at(claim: work.Claim, dossier: Dossier) -> int | None:
 
 
 class _Pace:
-    """How many titles end in a second: so many are worth having in hand."""
+    """How many titles end in a second: so many may wait for a target."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock

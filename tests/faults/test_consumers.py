@@ -9,7 +9,7 @@ from typing import Any
 import tenants
 from faults.scene import WORKS, some_works
 from frontlist import runtime
-from frontlist.contract import Consumer, Context, DocumentKey, Dossier, Plan, TitleKey
+from frontlist.contract import Consumer, Context, DocumentKey, Dossier, Plan, TitleKey, Writes
 from frontlist.plugins import Plugins, hookimpl
 from frontlist.state import settled
 from frontlist_metadata import plugin as metadata
@@ -21,6 +21,9 @@ class Late:
     name = "late"
     wants = frozenset({DocumentKey("consonance", "metadata")})
     flows = frozenset({90})
+
+    def writes(self, mapping: object) -> Writes:
+        return {}
 
     def plan(self, dossier: Dossier, context: Context) -> Plan:
         document = dossier.get("consonance", "metadata")

@@ -389,3 +389,54 @@ async def test_a_newer_statement_of_the_first_title_takes_the_record_back(place:
     await place.wish("work:1", title="C")
     await worked(place)
     assert place.shelf.held == {"shared": {"title": "C"}}
+
+
+async def test_a_failure_at_the_second_look_leaves_the_doubt(place: Place) -> None:
+    await place.wish("work:1", title="A")
+    await place.work()
+    await place.wish("work:1", title="B")
+    place.shelf.fails = [Retry("time-out", maybe_done=True)]
+    await place.work()
+    place.shelf.held["work:1"]["title"] = "A"  # the request that timed out is carried out late
+    place.clock.offset_us += 901 * 1_000_000
+    place.shelf.fails = [Retry("429", after=0.0)]
+    await place.work()
+    assert place.shelf.held["work:1"] == {"title": "B"}
+
+
+async def test_back_to_a_after_a_lost_b_ends_at_a_although_calls_fail_between(place: Place) -> None:
+    await place.wish("work:1", title="A")
+    await place.work()
+    await place.wish("work:1", title="B")
+    place.shelf.fails, place.shelf.done_all_the_same = [Retry("time-out", maybe_done=True)], True
+    await place.work(1)
+    place.shelf.done_all_the_same = False
+    await place.wish("work:1", title="A")
+    place.shelf.fails = [Retry("429", after=0.0), Retry("429", after=0.0)]
+    await place.work()
+    assert place.shelf.held["work:1"] == {"title": "A"}
+
+
+async def test_a_group_that_is_all_that_was_wanted_is_refused_as_a_whole(place: Place) -> None:
+    place.wishes.groups = (frozenset({FieldKey("amount"), FieldKey("currency")}),)
+    place.shelf.refuses = {"amount": "too small"}
+    await place.wish("work:1", amount="0", currency="GBP")
+    await place.work()
+    assert place.shelf.held == {}
+    assert await place.findings() == ["dead-letter"]
+
+
+async def test_a_target_that_names_a_done_step_again_stops_its_title(place: Place) -> None:
+    steps = place.shelf.steps
+    place.shelf.steps = lambda desired, actual, progress: steps(desired, actual, {})  # type: ignore[method-assign]
+    await place.wish("work:1", title="A")
+    await place.work()
+    assert ((await place.row("work:1")).outcome, len(place.shelf.writes)) == ("stopped", 1)
+
+
+async def test_a_slice_that_breaks_is_tried_title_by_title(place: Place) -> None:
+    for n in range(4):
+        await place.wish(f"work:{n}", title="\ud800" if n == 2 else f"T{n}")  # no database stores half a character
+    await place.work(10)
+    assert sorted(place.shelf.held) == ["work:0", "work:1", "work:3"]
+    assert (await place.row("work:2")).outcome == "stopped"

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 import tenants
 from frontlist import runtime
 from frontlist.cli.deciding import decide
 from frontlist.settings import Settings
-from frontlist.state import findings
+from frontlist.state import findings, work
 
 
 @pytest.fixture
@@ -56,6 +57,42 @@ async def test_one_imprint_applies_while_the_others_observe_and_a_lower_mode_act
         pair.consonance.send("PATCH", "/sandbox/works/61001", {"authorship_description": "not to be written"})
         await tenants.settled(it)
         assert pair.dam.writes() == 0
+
+
+async def test_a_paused_system_is_not_written_and_goes_on_when_the_pause_is_lifted(
+    installation: Settings, pair
+) -> None:
+    async with tenants.prepared(installation), tenants.running(installation) as it:
+        await tenants.settled(it)
+        await decide(it, "pause", "fourallportal/*", {"why": "an upgrade of the DAM"})
+        pair.dam.forget_calls()
+        pair.consonance.send("PATCH", "/sandbox/works/61001", {"authorship_description": "after the pause"})
+        await tenants.until(lambda: _said(it, "work:61001", "an upgrade of the DAM"), what="the reason in the row")
+        assert pair.dam.writes() == 0
+        await decide(it, "pause", "fourallportal/*", None)
+        await tenants.until(lambda: _line(pair) == "after the pause", what="the line")
+
+
+async def test_a_pause_of_backfill_lets_live_changes_through(installation: Settings, pair) -> None:
+    async with tenants.prepared(installation), tenants.running(installation) as it:
+        await tenants.settled(it)
+        await decide(it, "pause", "fourallportal/backfill", {"why": "a launch day"})
+        pair.consonance.send("PATCH", "/sandbox/works/61001", {"authorship_description": "a live change"})
+        await tenants.until(lambda: _line(pair) == "a live change", what="the line")
+
+
+def _line(pair: tenants.Pair) -> object:
+    return next(
+        tenants.value(each, "author_line")
+        for each in pair.records("title")
+        if tenants.value(each, "consonance_work_id") == 61001
+    )
+
+
+async def _said(it: runtime.Installation, title: str, why: str) -> bool:
+    async with it.db.read() as c:
+        query = sa.select(work.work_table.c.detail).where(work.work_table.c.title == title)
+        return any(why in (detail or "") for detail in (await c.execute(query)).scalars())
 
 
 async def test_a_changed_mapping_makes_every_title_due_and_a_wrong_one_refuses(installation: Settings, pair) -> None:

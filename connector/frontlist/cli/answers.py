@@ -128,6 +128,7 @@ class Desired(TypedDict):
     create: NotRequired[bool]
     reason: NotRequired[str]
     fields: list[Field]
+    pinned: list[str]
 
 
 class PlannedFinding(TypedDict):
@@ -235,6 +236,12 @@ class ModeSet(TypedDict):
 
 class Accepted(TypedDict):
     accepted: str
+
+
+class Paused(TypedDict):
+    target: str
+    priority: str
+    why: str | None
 
 
 class Source(TypedDict):
@@ -385,6 +392,9 @@ ANSWERS: Mapping[str, Any] = {
     "mode set": ModeSet,
     "mode list": dict[str, str],
     "mode accept": Accepted,
+    "pause set": Paused,
+    "pause lift": Paused,
+    "pause list": dict[str, str],
     "link": Links,
     "link accept": LinksAccepted,
     "link undo": Unlinked,

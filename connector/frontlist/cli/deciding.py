@@ -1,12 +1,13 @@
-"""Commands by which people decide: mode. They act at once, and stand on the decisions topic."""
+"""Commands by which people decide: mode, pause. They act at once, and stand on the decisions topic."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from frontlist import runtime
+from frontlist import pauses, runtime
 from frontlist.cli.terminal import AsJson, Config, out, say_json, table, wait_for
 from frontlist.contract import Mode
 from frontlist.errors import ConfigurationError
@@ -15,6 +16,8 @@ from frontlist.settings import load
 from frontlist.state import applied, findings, installation, settled, work
 
 Flow = Annotated[str, typer.Option(help="A flow by its number, or * for all.")]
+Only = Annotated[str, typer.Option(help="A priority (rights ... backfill, sweep), or * for all.")]
+Why = Annotated[str, typer.Option(help="The reason, for those who wonder.")]
 Imprint = Annotated[str, typer.Option(help="An imprint by its name, or * for all.")]
 
 
@@ -24,6 +27,11 @@ def add_to(app: typer.Typer) -> None:
     mode.command("list")(mode_list)
     mode.command("accept")(mode_accept)
     app.add_typer(mode, name="mode")
+    pause = typer.Typer(help="Stop writes to a system, all or those of one priority.", no_args_is_help=True)
+    pause.command("set")(pause_set)
+    pause.command("lift")(pause_lift)
+    pause.command("list")(pause_list)
+    app.add_typer(pause, name="pause")
 
 
 def mode_set(
@@ -78,6 +86,56 @@ def mode_accept(proposal: str, config: Config = None, as_json: AsJson = False) -
         say_json({"accepted": proposal})
         return
     out.print(f"accepted {proposal}", markup=False)
+
+
+def pause_set(target: str, why: Why, only: Only = "*", config: Config = None, as_json: AsJson = False) -> None:
+    """Write nothing to a system until the pause is lifted. It acts at once; what is due stays due."""
+    _pause(target, only, {"why": why}, config)
+    if as_json:
+        say_json({"target": target, "priority": only, "why": why})
+        return
+    out.print(f"{target}, priority {only}: paused", markup=False)
+
+
+def pause_lift(target: str, only: Only = "*", config: Config = None, as_json: AsJson = False) -> None:
+    """Lift a pause; what waited is due."""
+    _pause(target, only, None, config)
+    if as_json:
+        say_json({"target": target, "priority": only, "why": None})
+        return
+    out.print(f"{target}, priority {only}: goes on", markup=False)
+
+
+def pause_list(config: Config = None, as_json: AsJson = False) -> None:
+    """The pauses in force."""
+
+    async def go() -> dict[str, Any]:
+        async with runtime.opened(load(config)) as it, it.db.read() as c:
+            return await settled.decisions(c, pauses.KIND)
+
+    found = {key: body["why"] for key, body in wait_for(go()).items()}
+    if as_json:
+        say_json(found)
+        return
+    table(("system/priority", "why"), sorted(found.items()) or [("-", "nothing is paused")])
+
+
+def _pause(target: str, only: str, body: Any, config: Path | None) -> None:
+    names = [each.name.lower() for each in work.Priority]
+
+    async def go() -> None:
+        async with runtime.opened(load(config)) as it:
+            if target not in it.targets:
+                raise ConfigurationError(
+                    f"there is no system {target!r} to write to",
+                    where="frontlist pause",
+                    cure=f"name one of {', '.join(it.targets)}",
+                )
+            if only not in ("*", *names):
+                raise ConfigurationError(f"{only!r} is no priority", where="--only", cure=f"one of {', '.join(names)}")
+            await decide(it, pauses.KIND, f"{target}/{only}", body)
+
+    wait_for(go())
 
 
 async def decide(it: runtime.Installation, kind: str, key: str, body: Any) -> None:

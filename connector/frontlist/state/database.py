@@ -249,7 +249,7 @@ def _engine(url: URL, is_sqlite: bool) -> AsyncEngine:
         connect = {
             "server_settings": {"application_name": "frontlist", **limits},
             "timeout": 10,
-            "command_timeout": 30,
+            "command_timeout": 60,
         }
         return create_async_engine(url, pool_size=10, max_overflow=10, pool_pre_ping=True, connect_args=connect)
     engine = create_async_engine(url, poolclass=AsyncAdaptedQueuePool, pool_size=5, connect_args={"timeout": 30})

@@ -34,7 +34,7 @@ relink_table = sa.Table(
     sa.Column("number", sa.BigInteger, nullable=False),
 )
 #: kind is one of: mode, accepted, adopted, linked, unlinked, doubtful, report, mapping, installation, note, forget,
-#: pinned, confirmed, rejected.
+#: pinned, confirmed, rejected, pause.
 decision_table = sa.Table(
     "decision",
     metadata,

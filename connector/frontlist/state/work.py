@@ -14,6 +14,9 @@ from frontlist.contract import TitleKey
 from frontlist.state.database import NUMBERS, Database, metadata, typed
 from frontlist.state.processes import alive
 
+#: Microseconds.
+DAY = 86_400_000_000
+
 
 class Priority(IntEnum):
     """The smaller is done first; live changes before backfill and sweeps."""
@@ -26,6 +29,15 @@ class Priority(IntEnum):
     BACKFILL = 90
     SWEEP = 95
 
+
+#: Of a change of each aspect.
+PRIORITIES = {
+    "rights": Priority.RIGHTS,
+    "milestones": Priority.MILESTONES,
+    "formats": Priority.FORMATS,
+    "metadata": Priority.METADATA,
+    "assets": Priority.ASSETS,
+}
 
 work_table = sa.Table(
     "work",
@@ -45,6 +57,12 @@ work_table = sa.Table(
     sa.Column("outcome", sa.Text),
     sa.Column("detail", sa.Text),
     sa.Column("finished_at", sa.BigInteger),
+    sa.Index(
+        "work_due_at",
+        "due_at",
+        sqlite_where=sa.text("due_at IS NOT NULL"),
+        postgresql_where=sa.text("due_at IS NOT NULL"),
+    ),
     sa.Index(
         "work_due",
         "priority",
@@ -87,7 +105,10 @@ class Claim:
 
 @dataclass(frozen=True)
 class Finished:
-    """What became of a claim. `due_at`: the next time the answer changes, or None; `not_before`: back-off."""
+    """What became of a claim. `due_at`: the next time the answer changes, or None; `not_before`: back-off.
+
+    `priority`: of that time, which is then live; None: as the row is.
+    """
 
     claim: Claim
     outcome: str
@@ -95,6 +116,7 @@ class Finished:
     due_at: int | None = None
     not_before: int = 0
     attempts: int = 0
+    priority: int | None = None
 
 
 async def mark(db: Database, connection: AsyncConnection, dues: Iterable[Due]) -> None:
@@ -126,13 +148,15 @@ async def mark(db: Database, connection: AsyncConnection, dues: Iterable[Due]) -
         rows,
         also=lambda old, new: {
             "due_at": sa.case((old.due_at.is_(None), new.due_at), else_=least(old.due_at, new.due_at)),
-            "priority": sa.case((old.due_at.is_(None), new.priority), else_=least(old.priority, new.priority)),
-            # What makes it due decides; a timer that was set for later does not lend its liveliness.
-            "live": sa.case(
-                (sa.or_(old.due_at.is_(None), old.due_at > new.due_at), new.live), else_=sa.or_(old.live, new.live)
-            ),
+            # A timer set for long after lends neither its priority nor its liveliness to what makes it due now.
+            "priority": sa.case((_asleep(old, new), new.priority), else_=least(old.priority, new.priority)),
+            "live": sa.case((_asleep(old, new), new.live), else_=sa.or_(old.live, new.live)),
         },
     )
+
+
+def _asleep(old: Any, new: Any) -> Any:
+    return sa.or_(old.due_at.is_(None), old.due_at > new.due_at + DAY)
 
 
 def _key(each: Due | Claim) -> tuple[str, str]:
@@ -198,10 +222,8 @@ async def finish(db: Database, connection: AsyncConnection, finished: Sequence[F
     if not finished:
         return
     c = work_table.c
-    names = ("consumer", "title", "number", "claim", "due_at", "not_before", "attempts", "outcome", "detail")
-    given = db.rows(
-        "given", typed(work_table, names), [_finished(each) for each in sorted(finished, key=_finished_key)]
-    )
+    rows = [_finished(each) for each in sorted(finished, key=_finished_key)]
+    given = db.rows("given", typed(work_table, rows[0]), rows)
     v = given.c
     unmarked = c.number == v.number
     await connection.execute(
@@ -211,6 +233,8 @@ async def finish(db: Database, connection: AsyncConnection, finished: Sequence[F
             due_at=sa.case((unmarked, v.due_at), else_=c.due_at),
             not_before=sa.case((unmarked, v.not_before), else_=c.not_before),
             attempts=sa.case((unmarked, v.attempts), else_=c.attempts),
+            priority=sa.case((unmarked, sa.func.coalesce(v.priority, c.priority)), else_=c.priority),
+            live=sa.case((sa.and_(unmarked, v.priority.is_not(None)), sa.true()), else_=c.live),
             claimed_by=None,
             outcome=v.outcome,
             detail=v.detail,
@@ -232,6 +256,7 @@ def _finished(each: Finished) -> dict[str, Any]:
         "due_at": each.due_at,
         "not_before": each.not_before,
         "attempts": each.attempts,
+        "priority": each.priority,
         "outcome": each.outcome,
         "detail": each.detail,
     }

@@ -172,3 +172,39 @@ async def test_concurrent_claimers_never_share_a_row_and_claims_of_a_row_grow(db
     assert sum(map(len, history.values())) > len(titles)
     for claims in history.values():
         assert claims == sorted(set(claims))
+
+
+YEAR = 365 * 86_400 * SECOND
+
+
+async def test_a_moment_that_a_plan_named_is_as_urgent_as_the_plan_says(db: Database) -> None:
+    async with db.begin() as c:
+        now = await db.now(c)
+    await mark(db, due("work:1", now, 90))
+    [claimed] = await claim(db)
+    assert not claimed.live
+    await finish(db, Finished(claimed, "applied", due_at=now + 1, priority=SOON))
+    [again] = await claim(db)
+    assert (again.priority, again.live) == (SOON, True)
+
+
+async def test_a_moment_years_ahead_makes_a_backfill_neither_urgent_nor_live(db: Database) -> None:
+    async with db.begin() as c:
+        now = await db.now(c)
+    await mark(db, due("work:1", now, SOON))
+    [claimed] = await claim(db)
+    await finish(db, Finished(claimed, "applied", due_at=now + YEAR, priority=SOON))
+    await mark(db, due("work:1", now, 90))
+    [again] = await claim(db)
+    assert (again.priority, again.live) == (90, False)
+
+
+async def test_a_retry_of_a_live_change_stays_live_whatever_marks_it_again(db: Database) -> None:
+    async with db.begin() as c:
+        now = await db.now(c)
+    await mark(db, due("work:1", now, SOON))
+    [claimed] = await claim(db)
+    await finish(db, Finished(claimed, "retry", due_at=now, not_before=0, attempts=1))
+    await mark(db, due("work:1", now, 90))
+    [again] = await claim(db)
+    assert (again.priority, again.live) == (SOON, True)

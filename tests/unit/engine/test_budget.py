@@ -85,3 +85,16 @@ async def test_a_slot_of_which_no_call_came_is_given_to_the_next() -> None:
     # Three slots at two a second, one of them for nothing.
     assert asyncio.get_running_loop().time() - began < 1.4
     assert done == ["one", "two", "three"]
+
+
+async def test_a_deadline_and_a_slot_in_one_turn_of_the_loop_leave_the_others_waiting_in_line() -> None:
+    budget, loop = Budget(20.0), asyncio.get_running_loop()
+    await budget.wait()
+    late = asyncio.create_task(budget.wait(loop.time() + 0.09))
+    other = asyncio.create_task(budget.wait())
+    await asyncio.sleep(0.01)
+    until = loop.time() + 0.12
+    while loop.time() < until:  # a large document blocks the loop
+        pass
+    await late
+    assert await asyncio.wait_for(other, 30)

@@ -45,3 +45,11 @@ def test_what_is_removed_comes_no_more() -> None:
         turns.push(40, item)
     assert turns.remove({"b", "x"}) == ["b"]
     assert [turns.pop(), turns.pop(), len(turns)] == ["a", "c", 0]
+
+
+def test_an_urgent_turn_is_never_given_to_who_is_merely_old() -> None:
+    turns: Turns[str] = Turns()
+    turns.push(50, "asset")
+    for i in range(3 * FAIR):
+        turns.push(10, f"rights {i}")
+    assert "asset" not in [turns.pop(urgent=True) for _ in range(3 * FAIR)]

@@ -298,6 +298,13 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("work", schema=None) as batch_op:
         batch_op.create_index(
+            "work_due_at",
+            ["due_at"],
+            unique=False,
+            sqlite_where=sa.text("due_at IS NOT NULL"),
+            postgresql_where=sa.text("due_at IS NOT NULL"),
+        )
+        batch_op.create_index(
             "work_due",
             ["priority", "due_at"],
             unique=False,
