@@ -421,11 +421,16 @@ async def backup(stage: Stage) -> Backup:
         return {table: [dict(row._mapping) for row in await c.execute(table.select())] for table in tables}
 
 
-async def test_a_title_that_went_away_since_the_backup_never_comes_back(stage: Stage) -> None:
+@pytest.mark.parametrize("in_mid_pass", [False, True])
+async def test_a_title_that_went_away_since_the_backup_never_comes_back(stage: Stage, in_mid_pass: bool) -> None:
     """The restored mirror still shows it, and absence is no deletion: what the topic says stands until it was asked."""
+    stage.shelf.page_size = 1
     async with stage.capturing():
         await stage.until(says("A"))
         await stage.until(says("Other"), OTHER)
+    if in_mid_pass:
+        with pytest.raises(CrashError):
+            await asyncio.wait_for(stage.capturer(stop_at="captured").run(asyncio.Event()), 20)
     before = await backup(stage)
     del stage.shelf.works["1"]
     async with stage.capturing():

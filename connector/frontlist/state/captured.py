@@ -161,8 +161,9 @@ async def save_feed(
 
 
 async def read_anew(connection: AsyncConnection, system: str) -> None:
-    """Every feed begins at its beginning."""
-    await connection.execute(sa.update(feed_table).where(feed_table.c.system == system).values(cursor=None))
+    """Every feed begins at its beginning, with a pass of its own: what the one before had seen counts for nothing."""
+    anew = {"cursor": None, "pass": feed_table.c["pass"] + 1}
+    await connection.execute(sa.update(feed_table).where(feed_table.c.system == system).values(anew))
 
 
 async def fail_feed(db: Database, connection: AsyncConnection, system: str, name: str, error: str | None) -> None:
