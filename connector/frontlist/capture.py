@@ -42,6 +42,8 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 #: A client of Kafka that does not end by itself is left behind after so many seconds.
 GRACE = 5.0
+#: A fact, with the system: when our topics were found to know more than the database, and the last number then.
+RESTORED = "restored"
 SECOND = 1_000_000
 
 
@@ -360,7 +362,12 @@ class Capture:
                 return
 
     async def _read_again(self, lease: processes.Lease) -> None:
-        """Titles that were reserved when a capturer died: their raw objects first, then published whatever the hash."""
+        """Titles that were reserved when a capturer died: their raw objects first, then published whatever the hash.
+
+        Where an object of theirs is not there, what the topic says stands until it was asked for twice.
+        """
+        if await self._reads_anew(lease):
+            return
         async with self.db.read() as c:
             marks = await captured.marked(c, self.system, self.settings.titles_at_once, read_again=True)
             keys = await captured.keys_of(c, self.system, [each.title for each in marks])
@@ -372,7 +379,25 @@ class Capture:
             log.warning("capture: reading again failed", system=self.system, error=str(error))
             return
         async with self.db.begin() as c:
-            await captured.read_again_done(c, self.system, marks)
+            found = await captured.marked(c, self.system, len(marks), read_again=True)
+            await captured.read_again_done(c, self.system, [each for each in marks if each in found])
+
+    async def _reads_anew(self, lease: processes.Lease) -> bool:
+        """Whether a mirror from an older backup may still lack objects of what was published since."""
+        async with self.db.read() as c:
+            said = await installation.fact(c, f"{RESTORED}/{self.system}")
+            states = await captured.feeds(c, self.system)
+        if said is None:
+            return False
+        since, number = map(int, said.split())
+        at = [states[feed.name].completed_at if feed.name in states else None for feed in self.source.feeds]
+        if any(each is None or each <= since for each in at):
+            return True
+        async with self.db.begin() as c:
+            await self._held(c, lease)
+            await captured.all_read_again(c, self.system, number)
+            await installation.forget(c, f"{RESTORED}/{self.system}")
+        return False
 
     async def _relink(self, lease: processes.Lease) -> None:
         """Objects that were linked since, or whose link was taken back: their content moves."""
@@ -564,14 +589,21 @@ class Capture:
         async for batch, ends in read_to_end(self.kafka, list(self.topics.values()), stored):
             async with self.db.begin() as c:
                 await self._held(c, lease)
-                for record in batch:
-                    await self._learn(c, record.key, record.headers, record.value)
+                surprises = [await self._learn(c, each.key, each.headers, each.value) for each in batch]
+                if any(surprises):
+                    await self._read_anew(c)
                 await captured.save_positions(self.db, c, ends)
         async with self.db.begin() as c:
             await self._held(c, lease)
             unsure = await captured.still_reserved(c, self.system)
             await captured.mark(self.db, c, self.system, unsure, read_again=True)
             await self._assemble_anew(c)
+
+    async def _read_anew(self, c: AsyncConnection) -> None:
+        """Our mirror is older than what we published (a restored backup): what is marked waits for all feeds."""
+        [number] = await self.db.draw(c)
+        await captured.read_anew(c, self.system)
+        await installation.state(self.db, c, {f"{RESTORED}/{self.system}": f"{await self.db.now(c)} {number}"})
 
     async def _assemble_anew(self, c: AsyncConnection) -> None:
         """Another code or mapping may make other documents of the same objects."""
@@ -586,19 +618,21 @@ class Capture:
 
     async def _learn(
         self, c: AsyncConnection, key: bytes | None, headers: Sequence[tuple[str, bytes]], value: bytes | None
-    ) -> None:
+    ) -> bool:
+        """Answers whether it was never reserved here, so that our mirror is older than what we published."""
         try:
             got = decode(key, headers, value)
         except ValueError as error:
             log.warning("capture: a record on our own topic cannot be read", error=str(error))
-            return
+            return False
         draft = Draft(got, _print(got))
         surprise = await captured.learn(
             self.db, c, self.system, got.aspect, draft.title, got.revision, draft.fingerprint, draft.readable
         )
         if surprise:
-            # Our mirror is older than what we published (a restored backup): read first, then assemble.
+            # Read first, then assemble.
             await captured.mark(self.db, c, self.system, [draft.title], read_again=True)
+        return surprise
 
 
 def _print(envelope: Envelope) -> str:

@@ -105,6 +105,7 @@ class Ensure:
     `groups`: fields that only make sense together (amount and currency); refused together.
     `create`: False where the record must exist already; then a missing one is a finding.
     `brake`: what the fields mean for which a mass of changes must wait for a person; the others are never braked.
+    `narrows`: fields that take something away from readers now (no longer for sale): one that is refused alerts.
     """
 
     resource: Resource
@@ -113,6 +114,7 @@ class Ensure:
     groups: tuple[frozenset[FieldKey], ...] = ()
     create: bool = True
     brake: Mapping[FieldKey, Brake] = field(default_factory=dict)
+    narrows: frozenset[FieldKey] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -466,6 +466,7 @@ def parked_result(order: Order, parked: Mapping[str, Json]) -> Result:
             message=f"{order.resource.target} will not have {key}: {why['reason']}",
             cure="correct the value at its source or the mapping; it is tried again then, and daily",
             where=f"{order.resource} {key}",
+            severity="high" if isinstance(order.desired, Ensure) and key in order.desired.narrows else "normal",
         )
         for key, why in parked.items()
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib.metadata import entry_points
+from importlib.metadata import entry_points, version
 from typing import Any
 
 import pluggy
@@ -115,6 +115,11 @@ class Plugins:
     @property
     def commands(self) -> list[Any]:
         return [command for _, command in self._brought("frontlist_commands")]
+
+    def releases(self) -> dict[str, str]:
+        """Consumer -> the versions of Frontlist and of its plugin."""
+        ours = version("frontlist")
+        return {name: f"{ours} {each.version}" for each in self.installed() for name in each.consumers}
 
     def installed(self) -> list[Installed]:
         points = {point.name: point for point in entry_points(group=GROUP)}

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontlist import mapping as field_mapping
 from frontlist import ownership
@@ -218,15 +219,23 @@ class Installation:
                 consumers = await installation.registered(c)
                 now = await self.db.now(c)
                 await work.mark(self.db, c, await all_due(c, consumers, now, f"mapping/{current.number}"))
+                await applied.try_again(c, await applied.with_refused(c))
         return Active(current.number, self.mapping)
 
     async def register(self) -> None:
-        """New consumers, and those that want something else now: every title is due for them."""
-        brought = {each.name: (each.wants, "1") for each in self.plugins.consumers.values()}
+        """New consumers, and those that want something else now: every title is due for them.
+
+        Of those that come in another release what stopped is due.
+        """
+        releases = self.plugins.releases()
+        brought = {name: (each.wants, releases[name]) for name, each in self.plugins.consumers.items()}
         async with self.db.begin() as c:
+            now = await self.db.now(c)
+            released = await installation.renewed(c, releases)
             new = await installation.register(self.db, c, brought)
             wants = {name: brought[name][0] for name in new}
-            await work.mark(self.db, c, await all_due(c, wants, await self.db.now(c), "registered"))
+            dues = await all_due(c, wants, now, "registered") + await work.stopped(c, released, now, "released")
+            await work.mark(self.db, c, dues)
 
 
 @asynccontextmanager
@@ -570,19 +579,39 @@ async def _work(it: Installation, working: Worker, stopping: asyncio.Event) -> N
 
 async def _keep_introspecting(it: Installation, stopping: asyncio.Event) -> None:
     """A system that becomes known late makes every title due: until then nothing was written to it."""
+    new: list[str] = []
     while not stopping.is_set():
-        await wait(stopping, INTROSPECT if len(it.known) == len(it.targets) else it.settings.capture.retry)
-        if not stopping.is_set() and (new := await it.introspect()):
-            try:
-                async with it.db.begin() as c:
+        try:
+            async with it.db.begin() as c:
+                if new:
                     consumers = await installation.registered(c)
                     await work.mark(it.db, c, await all_due(c, consumers, await it.db.now(c), "introspected"))
-            except Exception as error:
-                if not gone(error):
-                    raise
-                log.warning("the database is gone; the systems are asked again", error=str(error))
-                for name in new:
-                    del it.known[name]
+                await allowed_anew(it.db, c, it.known)
+        except Exception as error:
+            if not gone(error):
+                raise
+            log.warning("the database is gone; the systems are asked again", error=str(error))
+            for name in new:
+                del it.known[name]
+        await wait(stopping, INTROSPECT if len(it.known) == len(it.targets) else it.settings.capture.retry)
+        new = [] if stopping.is_set() else await it.introspect()
+
+
+async def allowed_anew(db: Database, c: AsyncConnection, known: Mapping[str, Capabilities]) -> None:
+    """What a system refused is tried again once its schema or its options are others."""
+    for name, found in sorted(known.items()):
+        stated = [{key: sorted(names) for key, names in part.items()} for part in (found.fields, found.values)]
+        print_ = fingerprint(stated)
+        fact = f"capabilities/{name}"
+        before = await installation.fact(c, fact)
+        if before == print_:
+            continue
+        await installation.state(db, c, {fact: print_})
+        refused = await applied.with_refused(c, name) if before is not None else []
+        now = await db.now(c)
+        dues = [work.Due(each.consumer, each.title, now, work.Priority.METADATA, "options") for each in refused]
+        await work.mark(db, c, dues)
+        await applied.try_again(c, refused)
 
 
 async def _restored(it: Installation) -> bool:

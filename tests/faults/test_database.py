@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import subprocess
 import threading
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
+import asyncpg
 import pytest
 
 from faults.scene import Scene
@@ -134,23 +136,41 @@ def test_a_lock_that_takes_too_long_passes(scene: Scene) -> None:
     assert "lock timeout" in one.said(10_000)
 
 
+async def deadlock(url: str, seconds: float = 120.0) -> int:
+    """Takes work rows from the last to the first, against ours, until PostgreSQL ended a deadlock; answers how many.
+
+    It holds the last row until one of ours waits for it, and then wants the others; it never is the victim itself.
+    """
+    count = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
+    waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND $1 = ANY(pg_blocking_pids(pid))"
+    one, watching = await asyncpg.connect(url), await asyncpg.connect(url)
+    try:
+        before = await watching.fetchval(count)
+        async with asyncio.timeout(seconds):
+            while (found := await watching.fetchval(count) - before) == 0:
+                async with one.transaction():
+                    await one.execute("SET LOCAL deadlock_timeout = '1h'")
+                    rows = await one.fetch("SELECT consumer, title FROM work ORDER BY consumer DESC, title DESC")
+                    for turn, row in enumerate(rows):
+                        await one.execute("SELECT 1 FROM work WHERE consumer = $1 AND title = $2 FOR UPDATE", *row)
+                        for _ in range(60 if turn == 0 else 0):
+                            if await watching.fetchval(waits, one.get_server_pid()):
+                                break
+                            await asyncio.sleep(0.05)
+                await asyncio.sleep(0.2)
+        return int(found)
+    finally:
+        await one.close()
+        await watching.close()
+
+
 @pytest.mark.matrix
 def test_deadlocks_with_somebody_elses_transaction_pass(scene: Scene) -> None:
     one = scene.runs()
-    competing = """
-        DO $$ BEGIN
-          SET LOCAL deadlock_timeout = '1h';
-          FOR i IN 1..40 LOOP
-            BEGIN
-              PERFORM 1 FROM work ORDER BY title DESC FOR UPDATE;
-            EXCEPTION WHEN deadlock_detected THEN NULL;
-            END;
-          END LOOP;
-        END $$
-    """
+    url = urlsplit(scene.place.postgres.url)._replace(path=f"/{scene.prefix}").geturl()
     with scene.load() as load:
         load.edits(20)
-        tool(scene, "psql", "-v", "ON_ERROR_STOP=1", "-c", competing)
+        assert asyncio.run(deadlock(url)) > 0
         load.edits(20)
     scene.ends_right(repeats=SOME)
     assert one.alive, one.said()

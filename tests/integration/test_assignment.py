@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
-from aiokafka import AIOKafkaProducer
+import sqlalchemy as sa
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 import tenants
+from frontlist.capture import read_to_end
 from frontlist.clock import Clock
 from frontlist.contract import DocumentKey, TitleKey
 from frontlist.errors import ConfigurationError
-from frontlist.intake import Intake
+from frontlist.intake import Intake, IntakeSettings
 from frontlist.kafka import KafkaSettings, Topics
 from frontlist.state import dossier, installation, schema
 from frontlist.state.database import Database
@@ -31,8 +35,8 @@ class Reader:
         self.db, self.kafka, self.topics = db, kafka, Topics(kafka)
         self.name = topic(kafka.prefix, "consonance", "metadata")
 
-    async def intake(self) -> Intake:
-        found = Intake(self.db, self.kafka, clock=Clock())
+    async def intake(self, settings: IntakeSettings | None = None) -> Intake:
+        found = Intake(self.db, self.kafka, clock=Clock(), settings=settings)
         found.know(await self.topics.states())
         return found
 
@@ -72,6 +76,17 @@ async def reader(database_url: str, kafka_bootstrap: str, topic_prefix: str) -> 
     await db.close()
 
 
+@asynccontextmanager
+async def running(reader: Reader, settings: IntakeSettings | None = None) -> AsyncIterator[None]:
+    stopping = asyncio.Event()
+    task = asyncio.create_task((await reader.intake(settings)).run(stopping))
+    try:
+        yield
+    finally:
+        stopping.set()
+        await asyncio.wait_for(task, 60)
+
+
 async def test_a_position_on_a_topic_that_was_recreated_ends_the_run_and_nothing_is_read(reader: Reader) -> None:
     await reader.stand_at(1, topic_id="another-topic-of-that-name")
     with pytest.raises(ConfigurationError, match="re-created") as refused:
@@ -90,15 +105,52 @@ async def test_a_position_before_the_topics_beginning_ends_the_run_and_nothing_i
 
 async def test_reading_goes_on_where_the_database_stands(reader: Reader) -> None:
     await reader.stand_at(1)
-    stopping = asyncio.Event()
-    running = asyncio.create_task((await reader.intake()).run(stopping))
-    try:
+    async with running(reader):
         await tenants.until(lambda: _all(reader, TITLES[1:]), what="the documents behind the position")
-    finally:
-        stopping.set()
-        await asyncio.wait_for(running, 60)
     assert await reader.arrived() == list(TITLES[1:])
 
 
 async def _all(reader: Reader, titles: tuple[TitleKey, ...]) -> bool:
     return set(titles) <= set(await reader.arrived())
+
+
+async def test_without_a_position_of_its_own_it_reads_from_the_beginning_whatever_kafka_was_told(
+    reader: Reader,
+) -> None:
+    """Kafka's committed offsets only show lag."""
+    at = TopicPartition(reader.name, 0)
+    other = AIOKafkaConsumer(**reader.kafka.aiokafka(), group_id=reader.kafka.group, enable_auto_commit=False)
+    await other.start()
+    try:
+        other.assign([at])
+        await other.commit({at: len(TITLES)})
+    finally:
+        await other.stop()
+    async with running(reader):
+        await tenants.until(lambda: _all(reader, TITLES), what="all documents")
+
+
+async def test_documents_and_their_offset_are_stored_together_or_not_at_all(reader: Reader) -> None:
+    """What is refused after the documents were stored takes them with it."""
+    intake = await reader.intake()
+    async with reader.db.begin() as c:
+        await c.execute(sa.text("DROP TABLE intake_offset"))
+    [record] = [each async for batch, _ in read_to_end(reader.kafka, [reader.name], {}) for each in batch][:1]
+    with pytest.raises(sa.exc.DBAPIError):
+        await intake.take([record])
+    assert await reader.arrived() == []
+
+
+async def test_at_the_end_the_group_is_left_at_once(reader: Reader) -> None:
+    """Not only when the session ends, so that whoever takes over need not wait for it."""
+    patient = IntakeSettings(session=300.0)
+    async with running(reader, settings=patient):
+        await tenants.until(lambda: _all(reader, TITLES), what="all documents")
+        assert await _members(reader) == 1
+    assert await _members(reader) == 0
+
+
+async def _members(reader: Reader) -> int:
+    admin = AdminClient(reader.kafka.confluent() | {"log_level": 0})
+    described = admin.describe_consumer_groups([reader.kafka.group])[reader.kafka.group]
+    return len((await asyncio.to_thread(described.result, 20)).members)

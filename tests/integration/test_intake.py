@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from aiokafka import ConsumerRecord
 
+from frontlist import ASPECTS
 from frontlist.clock import Clock
 from frontlist.contract import Document, DocumentKey, TitleKey
 from frontlist.intake import Intake
@@ -297,3 +298,23 @@ async def test_the_same_record_read_again_after_a_crash_changes_nothing(installe
     await installed.intake.take(batch)
     assert json.dumps([await installed.states("work:1", "work:bad"), await installed.offset()]) == before
     assert len(await installed.findings()) == 1
+
+
+async def test_rights_go_before_milestones_formats_metadata_and_assets_and_live_before_backfill(
+    installed: Installed,
+) -> None:
+    wants = frozenset(DocumentKey("consonance", aspect) for aspect in ASPECTS)
+    async with installed.db.begin() as c:
+        await installation.register(installed.db, c, {"reader": (wants, "1")})
+    for turn in range(2):
+        stated = [("new", "rights")] if turn else []
+        stated += [(f"work:{aspect}", aspect) for aspect in sorted(ASPECTS)]
+        records = []
+        for title, aspect in stated:
+            headers, value = encode(Envelope("consonance", aspect, title, NOW + turn, "present", {}), "test")
+            records.append(record(title.encode(), value, headers, topic=f"t.consonance.{aspect}.v1", offset=turn))
+        await installed.intake.take(records)
+    async with installed.db.begin() as c:
+        claims = await work.claim(installed.db, c, "p", await installed.db.now(c) + 1, 100, ["reader"])
+    expected = ["work:rights", "work:milestones", "work:formats", "work:metadata", "work:assets", "new"]
+    assert [each.title for each in claims] == expected

@@ -370,6 +370,21 @@ async def doubt(
     await connection.execute(sa.update(applied_table).where(*_same(given)).values(**values))
 
 
+async def try_again(connection: AsyncConnection, refused: Iterable[Applied]) -> None:
+    """What these fields were refused for holds no longer: they go out again with the next plan."""
+    c = applied_table.c
+    for each in sorted(refused, key=lambda one: (one.resource, one.consumer)):
+        mine = [c[name] == value for name, value in _key(each.resource, each.consumer).items()]
+        await connection.execute(sa.update(applied_table).where(*mine).values(refused="{}"))
+
+
+async def with_refused(connection: AsyncConnection, target: str | None = None) -> list[Applied]:
+    """Those of which the target (None: any) would not have some field."""
+    c = applied_table.c
+    there = [c.refused != "{}", *([] if target is None else [c.target == target])]
+    return [_row(row) for row in await connection.execute(sa.select(applied_table).where(*there))]
+
+
 async def look_again(
     connection: AsyncConnection, consumer: str, titles: Sequence[TitleKey], now: int
 ) -> dict[TitleKey, int]:

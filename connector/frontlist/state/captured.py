@@ -160,6 +160,12 @@ async def save_feed(
     return passed
 
 
+async def read_anew(connection: AsyncConnection, system: str) -> None:
+    """Every feed begins at its beginning, with a pass of its own: what the one before had seen counts for nothing."""
+    anew = {"cursor": None, "pass": feed_table.c["pass"] + 1}
+    await connection.execute(sa.update(feed_table).where(feed_table.c.system == system).values(anew))
+
+
 async def fail_feed(db: Database, connection: AsyncConnection, system: str, name: str, error: str | None) -> None:
     await db.upsert(connection, feed_table, [{"system": system, "name": name, "error": error}])
 
@@ -485,10 +491,12 @@ async def mark(
 
 
 async def marked(connection: AsyncConnection, system: str, limit: int, *, read_again: bool) -> list[Mark]:
+    """The oldest first. Not among those to be read again: what waits for the second question about an object."""
+    c = dirty_table.c
     query = (
         sa.select(dirty_table)
-        .where(dirty_table.c.system == system, dirty_table.c.read_again == read_again)
-        .order_by(dirty_table.c.number)
+        .where(c.system == system, c.read_again == read_again, *([~_missing()] if read_again else []))
+        .order_by(c.number)
         .limit(limit)
     )
     return [Mark(TitleKey(row.title), row.number, row.read_again) for row in await connection.execute(query)]
@@ -497,6 +505,20 @@ async def marked(connection: AsyncConnection, system: str, limit: int, *, read_a
 async def read_again_done(connection: AsyncConnection, system: str, marks: Sequence[Mark]) -> None:
     for each in marks:
         await connection.execute(sa.update(dirty_table).where(*_is_mark(system, each)).values(read_again=False))
+
+
+async def all_read_again(connection: AsyncConnection, system: str, number: int) -> None:
+    """All that was marked up to this number, where no object is missing, was read again by the feeds themselves."""
+    c = dirty_table.c
+    mine = (c.system == system, c.read_again, c.number <= number, ~_missing())
+    await connection.execute(sa.update(dirty_table).where(*mine).values(read_again=False))
+
+
+def _missing() -> sa.ColumnElement[bool]:
+    """Whether an object of a dirty title was asked for once and not found."""
+    d, r = dirty_table.c, raw_table.c
+    there = (r.body.is_not(None), r.missing_since.is_not(None))
+    return sa.exists().where(r.system == d.system, r.title == d.title, *there)
 
 
 async def unmark(connection: AsyncConnection, system: str, marks: Sequence[Mark]) -> None:

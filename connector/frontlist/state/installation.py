@@ -73,6 +73,12 @@ async def register(
     return [row["name"] for row in rows if row["name"] not in known or known[row["name"]].wants != row["wants"]]
 
 
+async def renewed(connection: AsyncConnection, versions: Mapping[str, str]) -> list[str]:
+    """The consumers that were registered under another version than these."""
+    known = {row.name: row.version for row in await connection.execute(sa.select(consumer_table))}
+    return [name for name, version in versions.items() if known.get(name, version) != version]
+
+
 async def registered(connection: AsyncConnection) -> dict[str, frozenset[DocumentKey]]:
     out = {}
     for row in await connection.execute(sa.select(consumer_table)):

@@ -304,6 +304,15 @@ async def release(db: Database, connection: AsyncConnection, process: str, but: 
     await connection.execute(mine.where(sa.not_(db.among(c.claim, kept))) if kept else mine)
 
 
+async def stopped(connection: AsyncConnection, consumers: Sequence[str], now: int, reason: str) -> list[Due]:
+    """What to mark so that everything of these consumers that stopped is tried again."""
+    c = work_table.c
+    query = sa.select(c.consumer, c.title, c.priority).where(c.outcome == "stopped", c.consumer.in_(consumers))
+    return [
+        Due(row.consumer, TitleKey(row.title), now, row.priority, reason) for row in await connection.execute(query)
+    ]
+
+
 async def next_due(connection: AsyncConnection, consumers: Sequence[str]) -> int | None:
     """When the next unclaimed row becomes due, in microseconds since 1970."""
     c = work_table.c

@@ -27,7 +27,7 @@ class ConsonanceSettings(BaseModel):
     timeout: float = Field(default=30.0, gt=0, description="for an answer (seconds)")
     connect_timeout: float = Field(default=10.0, gt=0, description="for a connection (seconds)")
     connections: int = Field(default=4, ge=1, description="open at a time")
-    calls_per_second: float = Field(default=2.0, gt=0, description="at most, of one process, reads included")
+    calls_per_second: float = Field(default=2.0, gt=0, description="at most, over all replicas, reads included")
     poll_interval: float = Field(default=60.0, gt=0, description="between questions for what changed (seconds)")
     full_sweep_interval: float = Field(
         default=24 * 3600.0, gt=0, description="between passes over all works: deletions are not reported (seconds)"

@@ -26,7 +26,7 @@ class FourallportalSettings(BaseModel):
     timeout: float = Field(60.0, gt=0, description="seconds until an answer must be complete")
     connect_timeout: float = Field(10.0, gt=0, description="seconds until a connection must stand")
     connections: int = Field(8, gt=0, description="connections kept open at most")
-    calls_per_second: float = Field(4.0, gt=0, description="calls a second at most, of one process, reads included")
+    calls_per_second: float = Field(4.0, gt=0, description="calls a second at most, over all replicas, reads included")
     concurrency: int = Field(4, gt=0, description="single objects read at the same time")
     poll_seconds: float = Field(15.0, gt=0, description="seconds between two questions to a drained event feed")
     rebuild_pause: float = Field(10.0, ge=0, description="seconds between two questions while a feed is being rebuilt")
