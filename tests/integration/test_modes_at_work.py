@@ -59,7 +59,9 @@ async def test_one_imprint_applies_while_the_others_observe_and_a_lower_mode_act
         assert pair.dam.writes() == 0
 
 
-async def test_a_paused_system_is_not_written_and_goes_on_when_the_pause_is_lifted(installation: Settings, pair) -> None:
+async def test_a_paused_system_is_not_written_and_goes_on_when_the_pause_is_lifted(
+    installation: Settings, pair
+) -> None:
     async with tenants.prepared(installation), tenants.running(installation) as it:
         await tenants.settled(it)
         await decide(it, "pause", "fourallportal/*", {"why": "an upgrade of the DAM"})
