@@ -73,8 +73,7 @@ async def hold(
     return {
         (each.title, each.aspect)
         for each in drafts
-        if (each.title in out
-        and not (each.aspect == "rights" and each.state == "present"))
+        if (each.title in out and not (each.aspect == "rights" and each.state == "present"))
         or (each.title, each.aspect) in alone
     }
 
