@@ -59,7 +59,7 @@ HANDLER = 1.0
 LARGEST = 2**63
 #: Kinds of decisions that change no plan, or whose titles are marked where they are made.
 QUIET = frozenset(
-    {"note", "mapping", "installation", "report", "unlinked", "doubtful", "pinned", "confirmed", "rejected"}
+    {"note", "mapping", "installation", "report", "unlinked", "doubtful", "pinned", "confirmed", "rejected", "pause"}
 )
 
 

@@ -172,3 +172,24 @@ async def test_concurrent_claimers_never_share_a_row_and_claims_of_a_row_grow(db
     assert sum(map(len, history.values())) > len(titles)
     for claims in history.values():
         assert claims == sorted(set(claims))
+
+
+async def test_what_waited_is_hastened_as_live_as_it_was_and_timers_are_left_alone(db: Database) -> None:
+    async with db.read() as c:
+        now = await db.now(c)
+    for title, wait in {"work:live": 3600, "work:timer": 7200}.items():
+        await mark(db, due(title, now, SOON))
+        [mine] = await claim(db)
+        await finish(db, Finished(mine, "deferred", due_at=now + wait * SECOND))
+    await mark(db, due("work:in hand", now, SOON))
+    [mine] = await claim(db)
+    async with db.begin() as c:
+        await work.hasten(db, c, now, 3600)
+    await finish(db, Finished(mine, "deferred", due_at=now + 3600 * SECOND))
+    found = {title: await row(db, title) for title in ("work:live", "work:timer", "work:in hand")}
+    seen = {title: (each["due_at"] == now, each["priority"], bool(each["live"])) for title, each in found.items()}
+    assert seen == {
+        "work:live": (True, SOON, True),
+        "work:timer": (False, SOON, True),
+        "work:in hand": (True, SOON, True),
+    }
