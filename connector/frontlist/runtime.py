@@ -346,7 +346,7 @@ class Running:
                 group.create_task(self._intake(woken).run(stopping))
             if "work" in chosen:
                 group.create_task(_work(it, worker(it, self.active, woken, consumers), stopping))
-                group.create_task(Sweeper(it.db, it.clock, it.settings.reconcile).run(stopping))
+                group.create_task(Sweeper(it.db, it.clock, it.settings.reconcile, it.plugins.consumers).run(stopping))
                 group.create_task(Keeper(it.db, it.clock, it.settings.keep).run(stopping))
             facts.started = True
             if ready is not None:

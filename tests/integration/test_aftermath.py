@@ -425,11 +425,11 @@ async def test_a_reconcile_begins_by_itself_so_many_days_after_the_last_one(scen
     async with scene.db.begin() as c:
         now = await scene.db.now(c)
         await c.execute(installation.activation_table.update().values(at=now))
-    sweeper = Sweeper(scene.db, scene.clock, ReconcileSettings(every_days=7))
+    sweeper = Sweeper(scene.db, scene.clock, ReconcileSettings(every_days=7), ["wishes"])
     assert await sweeper.once() == 0
     scene.clock.offset_us += 7 * DAY
     scene.shelf.held["work:1"]["title"] = "theirs"
-    other = Sweeper(scene.db, scene.clock, ReconcileSettings(every_days=7))
+    other = Sweeper(scene.db, scene.clock, ReconcileSettings(every_days=7), ["wishes"])
     assert [await sweeper.once(), await other.once()] == [1, 0], "one process at a time"
     assert (await scene.row("work:1")).priority == work.Priority.SWEEP
     await scene.work()
@@ -438,7 +438,30 @@ async def test_a_reconcile_begins_by_itself_so_many_days_after_the_last_one(scen
         [sweep] = await sweeps.find(c)
     assert (scene.shelf.held["work:1"], sweep.kind, sweep.state) == ({"title": "A"}, "reconcile", "done")
     assert await sweeper.once() == 0
-    assert await Sweeper(scene.db, scene.clock, ReconcileSettings(every_days=0)).once() == 0
+    assert await Sweeper(scene.db, scene.clock, ReconcileSettings(every_days=0), ["wishes"]).once() == 0
+
+
+async def test_a_consumer_that_is_not_installed_any_more_stops_no_reconcile(scene: Scene) -> None:
+    await scene.stand(["work:1"], title="A")
+    async with scene.db.begin() as c:
+        await installation.register(scene.db, c, {"gone": (frozenset({KEY}), "1")})
+        await c.execute(installation.activation_table.update().values(at=await scene.db.now(c)))
+    scene.clock.offset_us += 7 * DAY
+    sweeper = Sweeper(scene.db, scene.clock, ReconcileSettings(every_days=7), ["wishes"])
+    assert await sweeper.once() == 1
+    await scene.work()
+    await sweeper.once()
+    async with scene.db.read() as c:
+        [sweep] = await sweeps.find(c)
+    assert (sweep.selection["consumers"], sweep.state) == (["wishes"], "done")
+
+
+async def test_a_consumer_that_does_not_work_takes_no_window_from_the_others(scene: Scene) -> None:
+    await scene.stand(TITLES, title="A")
+    titles = [TitleKey(each) for each in TITLES]
+    id_ = await begin(scene.db, scene.clock, "reconcile", Selection(), {"gone": titles, "wishes": titles})
+    await drain(scene)
+    assert (await scene.progress(id_))["done"] == 5
 
 
 async def test_what_is_over_is_taken_out_after_its_time_and_nothing_else(scene: Scene) -> None:
