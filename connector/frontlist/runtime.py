@@ -318,6 +318,7 @@ async def _prepare(it: Installation, facts: Facts) -> tuple[Mapping[str, TopicSt
     active = await it.activate()
     facts.stage = "the database is compared with what Kafka was told"
     if await _restored(it):
+        facts.stage = "the database is older than what Kafka was told; all topics are read back"
         await _read_back(it, there)
     return there, active
 

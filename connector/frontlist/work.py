@@ -269,6 +269,9 @@ class Worker:
                 return active, []
             self._idle, self._trouble = False, ""
             if await installation.fact(c, installation.BEHIND) is not None:
+                self._trouble = (
+                    "the database is older than what Kafka was told; nothing is claimed before it is read back"
+                )
                 return active, []
             now = await self.db.now(c)
             overtaken = await self._tidy(c, now)
