@@ -58,7 +58,7 @@ class Beside:
 
 @dataclass(frozen=True)
 class Brought:
-    """An order and what became of it, as far as it matters here.
+    """An order and what became of it, as far as it matters here; also one that could not be given yet.
 
     `called`: the target was asked; `held` and `left`: fields that wait, and drift that stays as it is.
     """

@@ -255,7 +255,7 @@ class Capture:
             absent = await captured.unseen(c, self.system, feed.kinds, state.passed) if passed > state.passed else []
         self._journeys.begin(changed, feed.name, began)
         await self.step("captured")
-        await self._ask(absent, lease, sure=False)
+        await self._ask_all(absent, lease, sure=False)
         return page
 
     async def _remote(self, call: Coroutine[Any, Any, T]) -> T:
@@ -308,6 +308,12 @@ class Capture:
     def _isbns(self, raw: Raw) -> frozenset[str]:
         return self.source.isbns(raw) if isinstance(self.source, Numbered) else frozenset()
 
+    async def _ask_all(self, keys: Sequence[RawKey], lease: processes.Lease, *, sure: bool) -> None:
+        """In parts: where a list suddenly lacks most of itself, this takes long and must not look as if it hung."""
+        for start in range(0, len(keys), self.settings.titles_at_once):
+            await self._ask(keys[start : start + self.settings.titles_at_once], lease, sure=sure)
+            self.observed.turned(self._part)
+
     async def _ask(self, keys: Sequence[RawKey], lease: processes.Lease, *, sure: bool) -> None:
         """By id, for what a list no longer shows (`sure`: an event said that it is gone; else asked twice)."""
         if not keys:
@@ -354,12 +360,10 @@ class Capture:
         async with self.db.read() as c:
             before = await self.db.now(c) - round(self.settings.absent_after * 1_000_000)
             keys = await captured.missing_long(c, self.system, before)
-        for start in range(0, len(keys), self.settings.titles_at_once):
-            try:
-                await self._ask(keys[start : start + self.settings.titles_at_once], lease, sure=True)
-            except DeliveryError as error:
-                log.warning("capture: what is missing could not be asked for", system=self.system, error=str(error))
-                return
+        try:
+            await self._ask_all(keys, lease, sure=True)
+        except DeliveryError as error:
+            log.warning("capture: what is missing could not be asked for", system=self.system, error=str(error))
 
     async def _read_again(self, lease: processes.Lease) -> None:
         """Titles that were reserved when a capturer died: their raw objects first, then published whatever the hash.
@@ -374,7 +378,7 @@ class Capture:
         if not marks:
             return
         try:
-            await self._ask(keys, lease, sure=False)
+            await self._ask_all(keys, lease, sure=False)
         except DeliveryError as error:
             log.warning("capture: reading again failed", system=self.system, error=str(error))
             return
@@ -593,6 +597,7 @@ class Capture:
                 if any(surprises):
                     await self._read_anew(c)
                 await captured.save_positions(self.db, c, ends)
+            self.observed.turned(self._part)
         async with self.db.begin() as c:
             await self._held(c, lease)
             unsure = await captured.still_reserved(c, self.system)
@@ -613,6 +618,7 @@ class Capture:
         async for raws in captured.pages(c, self.system):
             await self._retitle(c, raws)
             await self._number(c, raws)
+            self.observed.turned(self._part)
         await captured.mark(self.db, c, self.system, await captured.titles(c, self.system))
         await installation.state(self.db, c, {name: self.source.version})
 

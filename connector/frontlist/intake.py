@@ -51,7 +51,7 @@ HANDLER = 1.0
 LARGEST = 2**63
 #: Kinds of decisions that change no plan, or whose titles are marked where they are made.
 QUIET = frozenset(
-    {"note", "mapping", "installation", "report", "unlinked", "doubtful", "pinned", "confirmed", "rejected"}
+    {"note", "mapping", "installation", "report", "unlinked", "doubtful", "pinned", "confirmed", "rejected", "pause"}
 )
 
 
@@ -126,6 +126,8 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
     async def _again(self, stopping: asyncio.Event) -> None:
         """A backup was restored under us: as at a start, and then from where it stands."""
         while not stopping.is_set():
+            # That can take hours; said as trouble, so that nobody takes us for hanging.
+            self.observed.turned("intake", "the database is older than what Kafka was told; it is read back")
             try:
                 await self.restored()
                 self.woken.set()

@@ -12,7 +12,7 @@ from frontlist.contract import Json
 from frontlist.state.work import Priority
 
 KIND = "pause"
-#: What is paused is looked at again after so many seconds, though lifting marks it due.
+#: What is paused is looked at again after so many seconds, though lifting hastens it.
 AGAIN = 3600.0
 
 

@@ -327,6 +327,7 @@ async def _prepare(it: Installation, facts: Facts) -> tuple[Mapping[str, TopicSt
     active = await it.activate()
     facts.stage = "the database is compared with what Kafka was told"
     if await _restored(it):
+        facts.stage = "the database is older than what Kafka was told; all topics are read back"
         await _read_back(it, there)
     return there, active
 
@@ -355,7 +356,7 @@ class Running:
                 group.create_task(self._intake(woken).run(stopping))
             if "work" in chosen:
                 group.create_task(_work(it, worker(it, self.active, woken, consumers), stopping))
-                group.create_task(Sweeper(it.db, it.clock, it.settings.reconcile).run(stopping))
+                group.create_task(Sweeper(it.db, it.clock, it.settings.reconcile, it.plugins.consumers).run(stopping))
                 group.create_task(Keeper(it.db, it.clock, it.settings.keep).run(stopping))
             facts.started = True
             if ready is not None:

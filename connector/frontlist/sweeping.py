@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import fnmatch
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -27,7 +27,7 @@ from frontlist_schemas.topics import topic
 log = structlog.get_logger(__name__)
 DAY = 86_400_000_000
 LEASE = "sweeps"
-#: Titles of one sweep that are due at a time: enough for a claim or two, few enough that `stop` stops soon.
+#: Titles of a sweep and consumer that are due at a time: enough for a claim or two, few enough that `stop` stops soon.
 WINDOW = 200
 PRIORITY: Mapping[str, work.Priority] = {
     "replay": work.Priority.BACKFILL,
@@ -160,7 +160,7 @@ async def turn(db: Database, id_: str, state: str) -> sweeps.Sweep:
 
 
 async def feed(db: Database, window: int = WINDOW) -> int:
-    """Fills the window of each running sweep, and ends those that have nothing left; answers how many became due."""
+    """Fills the windows of each running sweep, and ends those that have nothing left; answers how many became due."""
     async with db.begin() as c:
         now = await db.now(c)
         fed = 0
@@ -179,8 +179,17 @@ async def feed(db: Database, window: int = WINDOW) -> int:
 class Sweeper:
     """Feeds sweeps, and begins the reconcile that is due by itself; one process at a time, under a lease."""
 
-    def __init__(self, db: Database, clock: Clock, settings: ReconcileSettings, *, window: int = WINDOW) -> None:
-        self.db, self.clock, self.settings, self.window = db, clock, settings, window
+    def __init__(
+        self,
+        db: Database,
+        clock: Clock,
+        settings: ReconcileSettings,
+        consumers: Collection[str],
+        *,
+        window: int = WINDOW,
+    ) -> None:
+        """`consumers`: those that are installed; one that is not any more would never end a sweep."""
+        self.db, self.clock, self.settings, self.consumers, self.window = db, clock, settings, consumers, window
         self._me = clock.new_id()
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -202,9 +211,13 @@ class Sweeper:
         async with self.db.begin() as c:
             held = await processes.acquire(self.db, c, [(LEASE, self._me)], 10.0)
             due = bool(held) and await self._is_due(await self.db.now(c), c)
-            wants = await installation.registered(c) if due else {}
             if due:
-                titles = {name: await dossier.titles(c, sorted(keys)) for name, keys in wants.items()}
+                wants = await installation.registered(c)
+                titles = {
+                    name: await dossier.titles(c, sorted(wants[name]))
+                    for name in sorted(wants)
+                    if name in self.consumers
+                }
                 said = {**Selection().as_json(), "consumers": sorted(titles), "scheduled": True}
                 await sweeps.begin(self.db, c, self.clock.new_id()[:8], "reconcile", said, titles)
         return await feed(self.db, self.window) if held else 0

@@ -66,11 +66,15 @@ async def hold(
     for cell in sorted(waiting):
         said = _finding(by_cell[cell])
         await findings.open_one(braking.db, connection, consumer(system), by_cell[cell].title, said, now)
-    out = {by_cell[cell].title for cell in waiting | refused}
+    # Only what waits keeps back its whole title: a rejected loss may stand for years, and hides nothing else.
+    out = {by_cell[cell].title for cell in waiting}
+    out |= {by_cell[cell].title for cell in refused if cell.resource.kind == WHOLE}
+    alone = {(by_cell[cell].title, cell.resource.kind) for cell in refused}
     return {
         (each.title, each.aspect)
         for each in drafts
-        if each.title in out and not (each.aspect == "rights" and each.state == "present")
+        if (each.title in out and not (each.aspect == "rights" and each.state == "present"))
+        or (each.title, each.aspect) in alone
     }
 
 

@@ -270,6 +270,9 @@ class Worker:
                 return active, []
             self._idle, self._trouble = False, ""
             if await installation.fact(c, installation.BEHIND) is not None:
+                self._trouble = (
+                    "the database is older than what Kafka was told; nothing is claimed before it is read back"
+                )
                 return active, []
             now = await self.db.now(c)
             overtaken = await self._tidy(c, now)
@@ -508,12 +511,13 @@ class Worker:
             )
             mode = seen.modes.of(desired.flow, whose)
             if desired.resource.target not in self.capabilities():
-                title.results.append(Result("retry", f"{desired.resource.target} is not introspected yet", after=2.0))
+                said = f"{desired.resource.target} is not introspected yet"
+                _put_off(title, order, Result("retry", said, after=2.0, called=False))
             elif mode != Mode.OFF and _may_be_there(desired, have, seen):
                 self._wait_for_a_link(title, desired.resource, seen)
             elif order.may(seen.modes) and (why := seen.pauses.why(order.resource.target, claim.priority)):
                 said = f"{order.resource.target} is paused: {why}"
-                title.results.append(Result("deferred", said, after=pauses.AGAIN, called=False))
+                _put_off(title, order, Result("deferred", said, after=pauses.AGAIN, called=False))
             elif order.may(seen.modes):
                 orders.append(order)
             elif mode != Mode.OFF:
@@ -671,6 +675,13 @@ def _brought(order: Order, result: Result) -> aftermath.Brought:
         result.left,
         result.after,
     )
+
+
+def _put_off(title: Title, order: Order, result: Result) -> None:
+    """An order that cannot be given yet: nothing is known of its resource, so findings stay open and sweeps wait."""
+    title.results.append(result)
+    title.brought.append(_brought(order, result))
+    title.unsettled.add(str(order.resource))
 
 
 def _ended(title: Title) -> aftermath.Done:

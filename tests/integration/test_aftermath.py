@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from frontlist import Brake, Ensure, FieldKey, Plan, TitleKey
+from frontlist import Brake, Capabilities, Ensure, FieldKey, Plan, TitleKey
 from frontlist.brakes import Brakes, BrakeSettings
 from frontlist.clock import Clock
 from frontlist.contract import Context, Dossier
@@ -45,6 +45,7 @@ class Scene(Place):
     brakes: BrakeSettings = field(default_factory=lambda: BrakeSettings(share=0.0, floor=2))
     reconcile: ReconcileSettings = field(default_factory=ReconcileSettings)
     topic: str = "decisions"
+    known: dict[str, Capabilities] = field(default_factory=lambda: {"shelf": Capabilities()})
 
     def worker(self) -> Worker:
         delivery = Delivery(
@@ -63,7 +64,7 @@ class Scene(Place):
             delivery,
             tenant="test",
             active=lambda: Active(1, None),
-            capabilities=super().worker().capabilities,
+            capabilities=lambda: self.known,
             clock=self.clock,
             decisions=self.topic,
             settings=WorkSettings(retry_first=0.001, retry_longest=0.001),
@@ -85,6 +86,11 @@ class Scene(Place):
         await self.work()
         assert all(self.shelf.held[title] == fields for title in titles)
         self.clock.offset_us += 2 * DAY
+
+    async def decide(self, kind: str, key: str, body: Any) -> None:
+        async with self.db.begin() as c:
+            [number] = await self.db.draw(c)
+            await settled.save_decisions(self.db, c, [settled.Decision(kind, key, body, number)])
 
     async def letters(self) -> list[dead.Letter]:
         async with self.db.read() as c:
@@ -351,6 +357,36 @@ async def test_a_live_change_in_between_does_not_lose_the_reading_back(scene: Sc
     assert (await scene.progress(id_))["done"] == 1
 
 
+async def test_a_system_that_is_not_known_yet_has_not_been_read_back(scene: Scene) -> None:
+    await scene.stand(["work:1"], title="A")
+    scene.shelf.held["work:1"]["title"] = "somebody's"
+    id_ = await scene.sweep("reconcile")
+    await feed(scene.db)
+    scene.known = {}
+    await scene.work(1)
+    assert (await scene.progress(id_))["done"] == 0
+    scene.known = {"shelf": Capabilities()}
+    scene.clock.offset_us += HOUR
+    await scene.work()
+    assert (scene.shelf.held["work:1"]["title"], (await scene.progress(id_))["outcomes"]) == ("A", {"applied": 1})
+
+
+async def test_what_is_paused_has_not_been_read_back_and_keeps_its_findings(scene: Scene) -> None:
+    scene.shelf.held["work:1"] = {"title": "somebody's"}
+    scene.shelf.fails = [DeadLetter("never")]
+    await scene.wish("work:1", title="A")
+    await scene.work()
+    await scene.decide("pause", "shelf/*", {"why": "an upgrade"})
+    id_ = await scene.sweep("reconcile")
+    await feed(scene.db)
+    await scene.work()
+    assert ((await scene.progress(id_))["done"], await scene.findings()) == (0, ["dead-letter"])
+    await scene.decide("pause", "shelf/*", None)
+    scene.clock.offset_us += 2 * HOUR
+    await scene.work()
+    assert (await scene.progress(id_))["outcomes"] == {"dead-lettered": 1}
+
+
 async def test_reconcile_counts_drift_by_field_and_heals_or_leaves_it_by_policy(scene: Scene) -> None:
     scene.reconcile = ReconcileSettings(leave=["shelf/record/blurb"])
     await scene.stand(TITLES, title="A", blurb="ours")
@@ -389,11 +425,11 @@ async def test_a_reconcile_begins_by_itself_so_many_days_after_the_last_one(scen
     async with scene.db.begin() as c:
         now = await scene.db.now(c)
         await c.execute(installation.activation_table.update().values(at=now))
-    sweeper = Sweeper(scene.db, scene.clock, ReconcileSettings(every_days=7))
+    sweeper = Sweeper(scene.db, scene.clock, ReconcileSettings(every_days=7), ["wishes"])
     assert await sweeper.once() == 0
     scene.clock.offset_us += 7 * DAY
     scene.shelf.held["work:1"]["title"] = "theirs"
-    other = Sweeper(scene.db, scene.clock, ReconcileSettings(every_days=7))
+    other = Sweeper(scene.db, scene.clock, ReconcileSettings(every_days=7), ["wishes"])
     assert [await sweeper.once(), await other.once()] == [1, 0], "one process at a time"
     assert (await scene.row("work:1")).priority == work.Priority.SWEEP
     await scene.work()
@@ -402,7 +438,30 @@ async def test_a_reconcile_begins_by_itself_so_many_days_after_the_last_one(scen
         [sweep] = await sweeps.find(c)
     assert (scene.shelf.held["work:1"], sweep.kind, sweep.state) == ({"title": "A"}, "reconcile", "done")
     assert await sweeper.once() == 0
-    assert await Sweeper(scene.db, scene.clock, ReconcileSettings(every_days=0)).once() == 0
+    assert await Sweeper(scene.db, scene.clock, ReconcileSettings(every_days=0), ["wishes"]).once() == 0
+
+
+async def test_a_consumer_that_is_not_installed_any_more_stops_no_reconcile(scene: Scene) -> None:
+    await scene.stand(["work:1"], title="A")
+    async with scene.db.begin() as c:
+        await installation.register(scene.db, c, {"gone": (frozenset({KEY}), "1")})
+        await c.execute(installation.activation_table.update().values(at=await scene.db.now(c)))
+    scene.clock.offset_us += 7 * DAY
+    sweeper = Sweeper(scene.db, scene.clock, ReconcileSettings(every_days=7), ["wishes"])
+    assert await sweeper.once() == 1
+    await scene.work()
+    await sweeper.once()
+    async with scene.db.read() as c:
+        [sweep] = await sweeps.find(c)
+    assert (sweep.selection["consumers"], sweep.state) == (["wishes"], "done")
+
+
+async def test_a_consumer_that_does_not_work_takes_no_window_from_the_others(scene: Scene) -> None:
+    await scene.stand(TITLES, title="A")
+    titles = [TitleKey(each) for each in TITLES]
+    id_ = await begin(scene.db, scene.clock, "reconcile", Selection(), {"gone": titles, "wishes": titles})
+    await drain(scene)
+    assert (await scene.progress(id_))["done"] == 5
 
 
 async def test_what_is_over_is_taken_out_after_its_time_and_nothing_else(scene: Scene) -> None:

@@ -19,6 +19,7 @@ from frontlist.clock import Clock
 from frontlist.contract import Resource, TitleKey
 from frontlist.errors import ConfigurationError, Retry
 from frontlist.kafka import MAX_BYTES, KafkaSettings, Topics
+from frontlist.observed import UNOBSERVED, Observed
 from frontlist.source import Feed, Page, Raw, RawKey, Statement
 from frontlist.state import captured, schema
 from frontlist.state.database import Database
@@ -102,6 +103,23 @@ class Contracts:
         return Page((), {}, exhausted=True, sweep=True)
 
 
+@dataclass
+class Turns(Observed):
+    """How many objects had been asked for by id, or how many pages read, each time that capture said that it turns."""
+
+    shelf: Shelf
+    asked: list[int] = field(default_factory=list)
+    read: list[int] = field(default_factory=list)
+    pages: int = 0
+
+    def turned(self, part: str, trouble: str = "") -> None:
+        self.asked.append(len(self.shelf.fetched))
+        self.read.append(self.pages)
+
+    def fed(self, system: str, feed: str, objects: int) -> None:
+        self.pages += 1
+
+
 class CrashError(Exception):
     """Ends a capturer between two actions."""
 
@@ -115,14 +133,28 @@ class Stage:
     kafka: KafkaSettings
     clock: Clock
 
-    def capturer(self, *, stop_at: str | None = None, step: Step | None = None, **settings: Any) -> Capture:
+    def capturer(
+        self,
+        *,
+        stop_at: str | None = None,
+        step: Step | None = None,
+        observed: Observed = UNOBSERVED,
+        **settings: Any,
+    ) -> Capture:
         async def stops(name: str) -> None:
             if name == stop_at:
                 raise CrashError(name)
 
         chosen = CaptureSettings(**{"lease": 3.0, "retry": 0.1, "absent_after": 0.3, **settings})
         return Capture(
-            self.shelf, self.db, self.kafka, tenant="test", clock=self.clock, settings=chosen, step=step or stops
+            self.shelf,
+            self.db,
+            self.kafka,
+            tenant="test",
+            clock=self.clock,
+            settings=chosen,
+            step=step or stops,
+            observed=observed,
         )
 
     @asynccontextmanager
@@ -334,6 +366,16 @@ async def test_what_a_list_no_longer_shows_is_asked_for_by_id_twice_before_it_is
     assert last.reason == "deleted"
 
 
+async def test_a_list_that_lost_much_is_asked_about_in_parts_and_says_after_each_that_it_turns(stage: Stage) -> None:
+    stage.shelf.works |= {str(n): {"title": "A"} for n in range(3, 7)}
+    turns = Turns(stage.shelf)
+    async with stage.capturing(stage.capturer(titles_at_once=2, observed=turns)):
+        await stage.until(says("A"), TitleKey("work:6"))
+        stage.shelf.works = {"1": {"title": "A"}}
+        await stage.until(lambda each: each.state == "gone", TitleKey("work:6"))
+    assert {0, 2, 4, 5, 7, 9, 10} <= set(turns.asked), "five are asked for twice, two at a time"
+
+
 async def test_what_a_list_no_longer_shows_but_is_there_by_id_stays(stage: Stage) -> None:
     async with stage.capturing(stage.capturer(absent_after=0.0)):
         await stage.until(says("A"))
@@ -397,9 +439,11 @@ async def test_what_another_capturer_published_and_this_database_does_not_know_i
             await c.execute(table.delete())
     before = await stage.published()
     stage.shelf.works["1"]["title"] = "B"
-    async with stage.capturing():
+    turns = Turns(stage.shelf)
+    async with stage.capturing(stage.capturer(observed=turns)):
         last = await stage.until(says("B"))
         await tenants.until(lambda: stage.settled(1), what="nothing is reserved or dirty")
+    assert turns.read.count(0) > 0, "it says that it turns while it catches up, before it reads"
     assert last.revision > max(each.revision for each in before)
     assert len(await stage.published()) == len(before) + 1
 

@@ -15,6 +15,7 @@ from frontlist.clock import Clock
 from frontlist.contract import Context, Desired, DocumentKey, Dossier, Step, StepOutcome
 from frontlist.ensure import Delivery, EnsureSettings
 from frontlist.errors import DeadLetter, Refuse, Retry
+from frontlist.observed import Observed
 from frontlist.state import applied, dossier, findings, installation, schema, settled, work
 from frontlist.state.database import Database
 from frontlist.work import Active, Worker, WorkSettings
@@ -440,3 +441,27 @@ async def test_a_slice_that_breaks_is_tried_title_by_title(place: Place) -> None
     await place.work(10)
     assert sorted(place.shelf.held) == ["work:0", "work:1", "work:3"]
     assert (await place.row("work:2")).outcome == "stopped"
+
+
+class Heard(Observed):
+    """What the worker says kept it from its work, turn by turn."""
+
+    def __init__(self) -> None:
+        self.troubles: list[str] = []
+
+    def turned(self, part: str, trouble: str = "") -> None:
+        self.troubles.append(trouble)
+
+
+async def test_a_worker_says_that_it_waits_for_what_is_read_back(place: Place) -> None:
+    async with place.db.begin() as c:
+        await installation.state(place.db, c, {installation.BEHIND: "1"})
+    worker, stopping = place.worker(), asyncio.Event()
+    worker.observed = heard = Heard()
+    running = asyncio.create_task(worker.run(stopping))
+    try:
+        await tenants.until(lambda: any(heard.troubles), what="a trouble")
+        assert "read back" in heard.troubles[-1]
+    finally:
+        stopping.set()
+        await asyncio.wait_for(running, 30)

@@ -11,6 +11,7 @@ from frontlist.clock import Clock
 from frontlist.contract import TitleKey
 from frontlist.intake import PARTITION_BYTES, Intake
 from frontlist.kafka import MAX_BYTES, KafkaSettings, Topics
+from frontlist.observed import Observed
 from frontlist.state import dossier, schema
 from frontlist.state.database import Database
 from frontlist_schemas.envelope import LARGEST_VALUE, Envelope, encode
@@ -53,5 +54,52 @@ async def test_a_document_larger_than_what_is_fetched_at_once_arrives_and_so_doe
         assert await sizes() == [1, len(LARGE), 1]
     finally:
         stopping.set()
+        await asyncio.wait_for(running, 30)
+        await db.close()
+
+
+class Heard(Observed):
+    """The last word of each part."""
+
+    def __init__(self) -> None:
+        self.trouble: dict[str, str] = {}
+
+    def turned(self, part: str, trouble: str = "") -> None:
+        self.trouble[part] = trouble
+
+
+async def test_intake_says_that_it_reads_back_after_a_backup_was_restored_under_it(
+    sqlite_url: str, kafka_bootstrap: str, topic_prefix: str
+) -> None:
+    kafka = KafkaSettings(bootstrap=kafka_bootstrap, prefix=topic_prefix, group=topic_prefix, partitions=1)
+    await Topics(kafka).apply()
+    async with AIOKafkaProducer(**kafka.aiokafka()) as producer:
+        headers, value = encode(Envelope("consonance", "assets", "work:1", NOW, "present", body={"a": 1}), "test")
+        await producer.send_and_wait(topic(topic_prefix, "consonance", "assets"), value, b"work:1", headers=headers)
+    db, heard = Database(sqlite_url, Clock()), Heard()
+    await schema.upgrade(db)
+    reading, go_on, stopping = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def read_back() -> None:
+        reading.set()
+        await go_on.wait()
+
+    async def stored() -> bool:
+        async with db.read() as c:
+            return bool(await dossier.offsets(c))
+
+    intake = Intake(db, kafka, clock=Clock(), restored=read_back, observed=heard)
+    running = asyncio.create_task(intake.run(stopping))
+    try:
+        await tenants.until(stored, what="the document")
+        async with db.begin() as c:
+            await c.execute(dossier.offset_table.delete())
+        await asyncio.wait_for(reading.wait(), 30)
+        assert "older than what Kafka was told" in heard.trouble["intake"]
+        go_on.set()
+        await tenants.until(lambda: heard.trouble["intake"] == "", what="a turn without trouble")
+    finally:
+        stopping.set()
+        go_on.set()
         await asyncio.wait_for(running, 30)
         await db.close()

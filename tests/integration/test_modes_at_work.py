@@ -73,6 +73,21 @@ async def test_a_paused_system_is_not_written_and_goes_on_when_the_pause_is_lift
         await tenants.until(lambda: _line(pair) == "after the pause", what="the line")
 
 
+async def test_a_live_change_that_waited_for_a_pause_is_as_live_as_it_was(installation: Settings, pair) -> None:
+    async with tenants.prepared(installation):
+        async with tenants.running(installation) as it:
+            await tenants.settled(it)
+            await decide(it, "pause", "fourallportal/*", {"why": "an upgrade of the DAM"})
+            pair.consonance.send("PATCH", "/sandbox/works/61001", {"authorship_description": "a live change"})
+            await tenants.until(lambda: _said(it, "work:61001", "an upgrade of the DAM"), what="the reason in the row")
+        async with runtime.opened(installation) as it:
+            await decide(it, "pause", "fourallportal/*", None)
+            async with it.db.read() as c:
+                query = sa.select(work.work_table).where(work.work_table.c.title == "work:61001")
+                rows = (await c.execute(query.where(work.work_table.c.outcome == "deferred"))).all()
+                assert [(row.due_at <= await it.db.now(c), row.live) for row in rows] == [(True, True)]
+
+
 async def test_a_pause_of_backfill_lets_live_changes_through(installation: Settings, pair) -> None:
     async with tenants.prepared(installation), tenants.running(installation) as it:
         await tenants.settled(it)

@@ -74,6 +74,7 @@ TABLE = [
     (facts(consumed_at=LONG, kafka=replace(UP, since=NOW - 5)), "intake", "unready", "nothing was fetched"),
     (facts(consumed_at=LONG, database=away()), "intake", "unready", "nothing was fetched"),
     (facts(consumer=replace(READS, in_hand_since=NOW - 15)), "intake", "unready", "in hand for 15 s"),
+    (facts(turns={"intake": Turn(LONG, LONG, "it is read back")}, consumed_at=LONG), "intake", "unready", "read back"),
     (facts(turns=turns(work=LONG)), "work", "dead", "though the database that it needs answers"),
     (facts(turns=turns(work=LONG), kafka=away()), "work", "dead", "has not turned"),
     (facts(turns=turns(work=LONG), database=away()), "work", "unready", "something is away"),

@@ -98,7 +98,7 @@ def pause_set(target: str, why: Why, only: Only = "*", config: Config = None, as
 
 
 def pause_lift(target: str, only: Only = "*", config: Config = None, as_json: AsJson = False) -> None:
-    """Lift a pause; what waited is due."""
+    """Lift a pause; what waited goes on at once, as urgent as it was."""
     _pause(target, only, None, config)
     if as_json:
         say_json({"target": target, "priority": only, "why": None})
@@ -139,11 +139,16 @@ def _pause(target: str, only: str, body: Any, config: Path | None) -> None:
 
 
 async def decide(it: runtime.Installation, kind: str, key: str, body: Any) -> None:
-    """A decision takes effect at once and marks every title due; the outbox carries it to its topic."""
+    """A decision takes effect at once and marks what it concerns due; the outbox carries it to its topic."""
     async with it.db.begin() as c:
+        now = await it.db.now(c)
+        if kind != pauses.KIND:
+            consumers = await installation.registered(c)
+            await work.mark(it.db, c, await all_due(c, consumers, now, kind))
+        elif body is None:
+            # Every title would be due as backfill; what waits for this is due already, and some of it is live.
+            await work.hasten(it.db, c, now, pauses.AGAIN)
         [number] = await it.db.draw(c)
         await settled.save_decisions(it.db, c, [settled.Decision(kind, key, body, number)])
         record = (it.decisions, f"{kind}/{key}", {"body": body, "number": number})
         await applied.post(it.db, c, [record])
-        consumers = await installation.registered(c)
-        await work.mark(it.db, c, await all_due(c, consumers, await it.db.now(c), kind))

@@ -144,14 +144,16 @@ async def turn(connection: AsyncConnection, id_: str, state: str, now: int) -> N
 
 
 async def next_titles(connection: AsyncConnection, id_: str, window: int) -> list[tuple[str, TitleKey]]:
-    """(consumer, title) that fill the window of due ones; they are due from now on."""
+    """(consumer, title) that fill each consumer's window of due ones; they are due from now on."""
     t = sweep_title_table.c
-    due = sa.select(sa.func.count()).where(t.sweep == id_, t.state == "due")
-    room = window - (await connection.execute(due)).scalar_one()
-    if room <= 0:
-        return []
-    query = sa.select(t.consumer, t.title).where(t.sweep == id_, t.state == "waiting").order_by(t.consumer, t.title)
-    found = [(row.consumer, TitleKey(row.title)) for row in await connection.execute(query.limit(room))]
+    due = sa.func.sum(sa.case((t.state == "due", 1), else_=0))
+    open_ = sa.select(t.consumer, due).where(t.sweep == id_, t.state != "done").group_by(t.consumer)
+    found: list[tuple[str, TitleKey]] = []
+    for consumer, under_way in (await connection.execute(open_.order_by(t.consumer))).all():
+        waiting = sa.select(t.title).where(t.sweep == id_, t.consumer == consumer, t.state == "waiting")
+        room = max(0, window - int(under_way))
+        titles = (await connection.execute(waiting.order_by(t.title).limit(room))).scalars()
+        found += [(consumer, TitleKey(title)) for title in titles]
     for start in range(0, len(found), CHUNK):
         mine = sa.tuple_(t.consumer, t.title).in_(found[start : start + CHUNK])
         await connection.execute(sa.update(sweep_title_table).where(t.sweep == id_, mine).values(state="due"))

@@ -159,6 +159,17 @@ def _asleep(old: Any, new: Any) -> Any:
     return sa.or_(old.due_at.is_(None), old.due_at > new.due_at + DAY)
 
 
+async def hasten(db: Database, connection: AsyncConnection, now: int, within: float) -> None:
+    """What is due within so many seconds is due now, as urgent and as live as it was; also what is in hand."""
+    c = work_table.c
+    soon = c.due_at <= now + round(within * 1_000_000)
+    query = sa.select(c.consumer, c.title, c.reason).where(soon).order_by(c.consumer, c.title)
+    rows = (await connection.execute(query.with_for_update())).all()
+    await connection.execute(sa.update(work_table).where(soon, c.due_at > now).values(due_at=now))
+    # Marked too, so that a claim under way does not put it off again.
+    await mark(db, connection, [Due(r.consumer, TitleKey(r.title), now, Priority.SWEEP, r.reason) for r in rows])
+
+
 def _key(each: Due | Claim) -> tuple[str, str]:
     return each.consumer, each.title
 

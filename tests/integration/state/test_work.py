@@ -208,3 +208,24 @@ async def test_a_retry_of_a_live_change_stays_live_whatever_marks_it_again(db: D
     await mark(db, due("work:1", now, 90))
     [again] = await claim(db)
     assert (again.priority, again.live) == (SOON, True)
+
+
+async def test_what_waited_is_hastened_as_live_as_it_was_and_timers_are_left_alone(db: Database) -> None:
+    async with db.read() as c:
+        now = await db.now(c)
+    for title, wait in {"work:live": 3600, "work:timer": 7200}.items():
+        await mark(db, due(title, now, SOON))
+        [mine] = await claim(db)
+        await finish(db, Finished(mine, "deferred", due_at=now + wait * SECOND))
+    await mark(db, due("work:in hand", now, SOON))
+    [mine] = await claim(db)
+    async with db.begin() as c:
+        await work.hasten(db, c, now, 3600)
+    await finish(db, Finished(mine, "deferred", due_at=now + 3600 * SECOND))
+    found = {title: await row(db, title) for title in ("work:live", "work:timer", "work:in hand")}
+    seen = {title: (each["due_at"] == now, each["priority"], bool(each["live"])) for title, each in found.items()}
+    assert seen == {
+        "work:live": (True, SOON, True),
+        "work:timer": (False, SOON, True),
+        "work:in hand": (True, SOON, True),
+    }
