@@ -242,7 +242,8 @@ class Delivery:
             log.error("ensure: titles are tried one by one", target=lane.target.name, exc_info=error)
             lane.alone |= {bundle.claim.title for bundle in bundles}
             return
-        if part.holding.leases:
+        # A step that was carried out is noted even where the leases are gone: nobody else knows of it.
+        if part.holding.leases or any(each.wrote or each.doubtful for each in part.jobs):
             await self._remember(part)
 
     async def _hold_all(self, parts: Sequence[_Slice]) -> list[None]:
@@ -542,21 +543,27 @@ class Delivery:
         """
         jobs = [each for part in parts for each in part.jobs]
         done = [each for each in jobs if each.result is None]
+        removed = [each for each in jobs if each.removed]
         unwritten = [e for e in jobs if e.result and e.intended and not e.wrote and not e.doubtful]
+        halfway = [each for each in jobs if each.result and (each.wrote or each.doubtful)]
         async with self.db.begin() as c:
             now = await self.db.now(c)
-            outcomes = [outcome(each, now, self.settings.look_again) for each in done]
+            outcomes = [outcome(each, now, self.settings.look_again) for each in done + removed]
             stale = await applied.remember(self.db, c, outcomes + [as_before(each) for each in unwritten])
             again = now + round(self.settings.look_again * SECOND)
-            doubtful = [(e.order.resource, e.order.claim.consumer) for e in jobs if e.doubtful]
+            doubtful = [(e.order.resource, e.order.claim.consumer) for e in halfway]
             await applied.doubt(self.db, c, doubtful, now, again)
+            claims = [(e.order.resource, e.order.claim.consumer, e.order.claim.claim) for e in halfway]
+            stale |= await applied.overtaken(self.db, c, claims)
             lines = [(self.journal, str(e.order.claim.title), line(e, now)) for e in done if e.wrote]
             await applied.post(self.db, c, lines)
             await processes.give_back(self.db, c, [lease for part in parts for lease in part.holding.leases.values()])
-            await work.mark(self.db, c, await self._others(c, done, stale, now))
-        self.stale_writes += len(stale)
-        for resource, _ in stale:
-            self.observed.stale(resource.target, 1)
+            written = [each for each in jobs if each.wrote or each.doubtful]
+            late = [e for e in written if (e.order.resource, e.order.claim.consumer) in stale]
+            await work.mark(self.db, c, await self._others(c, done, late, now))
+        self.stale_writes += sum(each.wrote for each in late)
+        for each in late:
+            self.observed.stale(each.order.resource.target, int(each.wrote))
         for each in done:
             if each.wrote and (each.order.resource, each.order.claim.consumer) not in stale:
                 self.observed.wrote(each.order.claim.consumer, each.order.resource.target)
@@ -566,11 +573,9 @@ class Delivery:
             await self.step("remembered")
         return [None] * len(parts)
 
-    async def _others(
-        self, c: AsyncConnection, done: Sequence[Job], stale: set[tuple[Resource, str]], now: int
-    ) -> list[work.Due]:
+    async def _others(self, c: AsyncConnection, done: Sequence[Job], late: Sequence[Job], now: int) -> list[work.Due]:
         """Who is due by what was done: a title whose write came too late, and who waited for what was created."""
-        claims = [e.order.claim for e in done if (e.order.resource, e.order.claim.consumer) in stale]
+        claims = [each.order.claim for each in late]
         dues = [work.Due(each.consumer, each.title, now, each.priority, "stale write") for each in claims]
         made = {e.order.claim.title: e.order.claim for e in done if e.wrote and e.actual is None}
         if made:

@@ -104,6 +104,7 @@ class Job:
     wrote: bool = False
     doubtful: bool = False
     failed: bool = False
+    removed: bool = False
     unnamed: str = ""
     result: Result | None = None
 
@@ -190,6 +191,7 @@ def look(target: Target, job: Job, now: int, look_again: float, leaves: Leaves) 
         return
     if isinstance(job.desired, Ensure) and actual is None and _wants(target, job.desired):
         if order.applied is not None and order.applied.present and _stood(target, order.applied):
+            job.removed = True
             job.result = Result("refused", "removed by a person", findings=(removed_finding(order),))
             return
         if not job.desired.create:
@@ -339,21 +341,22 @@ def _overwritten(job: Job) -> dict[FieldKey, Json]:
 
 
 def outcome(job: Job, now: int, look_again: float) -> applied.Outcome:
-    """What is remembered of a job that went through."""
+    """What is remembered of a job that went through, or that only looked."""
     order, had = job.order, job.order.applied
     look = had.look_again_at if had else None
     if look is not None and look <= job.read_at:
         look = None
     elif had is not None and had.in_doubt(now) and look is None:
         look = now + round(look_again * SECOND)
-    if order.desired is None and had is not None:
-        # The plan no longer names it: what stands there is looked at, nothing is written.
+    if (order.desired is None or job.removed) and had is not None:
+        # The plan no longer names it, or a person removed it: what stands there is looked at, nothing is written.
+        # What once stood and was not to be removed is never forgotten, so that it is not made again unasked.
         return applied.Outcome(
             order.resource,
             order.claim.consumer,
             had.intent_claim,
             had.fields,
-            job.actual is not None,
+            job.actual is not None or (had.present and had.intent_fields is not None),
             had.progress,
             had.refused,
             had.dead,

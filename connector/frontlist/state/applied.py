@@ -385,6 +385,20 @@ async def with_refused(connection: AsyncConnection, target: str | None = None) -
     return [_row(row) for row in await connection.execute(sa.select(applied_table).where(*there))]
 
 
+async def overtaken(
+    db: Database, connection: AsyncConnection, claims: Iterable[tuple[Resource, str, int]]
+) -> set[tuple[Resource, str]]:
+    """(resource, consumer) of those for which a newer claim has intended something since."""
+    rows = [{**_key(resource, consumer), "intent_claim": claim} for resource, consumer, claim in claims]
+    if not rows:
+        return set()
+    given = db.rows("given", typed(applied_table, (*KEYS, "intent_claim")), rows)
+    c = applied_table.c
+    newer = sa.and_(*_same(given), c.intent_claim > given.c.intent_claim)
+    found = await connection.execute(sa.select(c.target, c.kind, c.id, c.consumer).join(given, newer))
+    return {(Resource(row.target, row.kind, row.id), row.consumer) for row in found}
+
+
 async def look_again(
     connection: AsyncConnection, consumer: str, titles: Sequence[TitleKey], now: int
 ) -> dict[TitleKey, int]:
