@@ -250,6 +250,18 @@ async def test_a_person_confirms_a_fixed_list_and_what_came_since_waits_on(scene
     assert [group.cells for group in await scene.groups()] == [2]
 
 
+async def test_a_confirmation_is_for_the_value_that_the_person_saw(scene: Scene) -> None:
+    await scene.stand(TITLES, price="10.00")
+    for title in TITLES[:3]:
+        await scene.wish(title, price="0")
+    await scene.work()
+    [group] = await scene.groups()
+    await confirm(scene.db, scene.topic, group.list)
+    await scene.wish(TITLES[2], price="1.00")
+    await scene.work()
+    assert scene.shelf.held[TITLES[2]]["price"] == "10.00"
+
+
 async def test_a_confirmation_is_used_up_by_the_write(scene: Scene) -> None:
     await scene.stand(TITLES, price="10.00")
     for title in TITLES:

@@ -696,6 +696,19 @@ async def test_an_explicit_restriction_of_rights_is_never_braked(scene: Scene) -
     assert [scene.shelf.held[title] for title in TITLES] == [{"sellable": False, "price": "10.00"}] * len(TITLES)
 
 
+async def test_what_passed_a_brake_counts_for_24_hours_and_for_every_replica(scene: Scene) -> None:
+    """Each turn is worked by a worker of its own, as by another replica."""
+    scene.brakes = BrakeSettings(share=0.0, floor=2)
+    await scene.stand(TITLES, price="10.00")
+    for title in TITLES[:2]:
+        await scene.wish(title, price="1.00")
+        await scene.work()
+    scene.clock.offset_us += 23 * 3_600 * SECOND
+    await scene.wish(TITLES[2], price="1.00")
+    await scene.work()
+    assert [scene.shelf.held[title]["price"] for title in TITLES[:3]] == ["1.00", "1.00", "10.00"]
+
+
 async def test_rights_of_a_title_that_vanishes_at_capture_are_published_all_the_same(place: Place) -> None:
     title = TitleKey("work:1")
     drafts = [
