@@ -14,6 +14,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic
 
 import tenants
+from frontlist.brakes import Brakes, BrakeSettings
 from frontlist.capture import Capture, CaptureSettings, read_to_end
 from frontlist.clock import Clock
 from frontlist.contract import Resource, TitleKey
@@ -21,7 +22,7 @@ from frontlist.errors import ConfigurationError, Retry
 from frontlist.kafka import MAX_BYTES, KafkaSettings, Topics
 from frontlist.observed import UNOBSERVED, Observed
 from frontlist.source import Feed, Page, Raw, RawKey, Statement
-from frontlist.state import captured, schema
+from frontlist.state import captured, held, schema
 from frontlist.state.database import Database
 from frontlist.step import Step
 from frontlist_schemas import topics
@@ -135,6 +136,7 @@ class Stage:
         stop_at: str | None = None,
         step: Step | None = None,
         observed: Observed = UNOBSERVED,
+        braking: Brakes | None = None,
         **settings: Any,
     ) -> Capture:
         async def stops(name: str) -> None:
@@ -149,6 +151,7 @@ class Stage:
             tenant="test",
             clock=self.clock,
             settings=chosen,
+            braking=braking,
             step=step or stops,
             observed=observed,
         )
@@ -442,6 +445,26 @@ async def test_what_another_capturer_published_and_this_database_does_not_know_i
     assert turns.read.count(0) > 0, "it says that it turns while it catches up, before it reads"
     assert last.revision > max(each.revision for each in before)
     assert len(await stage.published()) == len(before) + 1
+
+
+async def test_a_title_that_waits_for_a_person_is_published_anew_as_it_last_was(stage: Stage) -> None:
+    """After a topic was re-created: nothing counts as published, and the title must not be missing there."""
+    braking = Brakes(stage.db, BrakeSettings(share=0.0, floor=0))
+
+    async def waits() -> bool:
+        async with stage.db.read() as c:
+            return [each.titles for each in await held.groups(c)] == [1]
+
+    async with stage.capturing(stage.capturer(braking=braking, absent_after=0.0)):
+        await stage.until(says("A"))
+        del stage.shelf.works["1"]
+        await tenants.until(waits, what="the title that waits")
+    async with stage.db.begin() as c:
+        await captured.forget_published(stage.db, c, SYSTEM)
+    async with stage.capturing(stage.capturer(braking=braking)):
+        await tenants.until(lambda: stage.settled(2), what="the title published anew")
+    assert [each.body for each in await stage.published() if each.title == TITLE] == [{"title": "A"}] * 2
+    assert await waits()
 
 
 async def test_a_topic_that_ends_before_our_position_refuses_with_the_cure(stage: Stage) -> None:
