@@ -32,7 +32,7 @@ from frontlist.state import captured, installation, processes, settled, work
 from frontlist.state.database import CHUNK, Database, dump, gone, load
 from frontlist.step import Step, no_step
 from frontlist.tracing import Journeys, header
-from frontlist.vanishing import Drafted, hold
+from frontlist.vanishing import Drafted, hold, without
 from frontlist.waiting import wait
 from frontlist_schemas.canonical import fingerprint
 from frontlist_schemas.envelope import Envelope, decode, encode, fitted
@@ -481,6 +481,11 @@ class Capture:
                     new[title, aspect] = draft
         for place in await self._held_back(c, titles, new, known, omit):
             del new[place]
+            old = known.get(place)
+            if old is not None and old.fingerprint is None and old.readable_body is not None:
+                # Nothing of it counts as published (another topic, a person erased): as it last was.
+                last = Statement("present", without(load(old.readable_body), omit))
+                new[place] = self._draft(*place, last, None, None)
         revisions = await captured.reserve(
             self.db, c, self.system, [(t, a, d.fingerprint) for (t, a), d in new.items()]
         )
@@ -579,7 +584,14 @@ class Capture:
             for draft in sorted(drafts, key=lambda each: (each.envelope.aspect, each.title)):
                 said = draft.envelope
                 await captured.confirm(
-                    c, self.system, said.aspect, draft.title, said.revision, draft.fingerprint, draft.readable
+                    c,
+                    self.system,
+                    said.aspect,
+                    draft.title,
+                    said.revision,
+                    draft.fingerprint,
+                    draft.readable,
+                    gone=said.state == "gone",
                 )
             await captured.unmark(c, self.system, marks)
             await captured.save_positions(self.db, c, ends)
@@ -633,7 +645,15 @@ class Capture:
             return False
         draft = Draft(got, _print(got))
         surprise = await captured.learn(
-            self.db, c, self.system, got.aspect, draft.title, got.revision, draft.fingerprint, draft.readable
+            self.db,
+            c,
+            self.system,
+            got.aspect,
+            draft.title,
+            got.revision,
+            draft.fingerprint,
+            draft.readable,
+            gone=got.state == "gone",
         )
         if surprise:
             # Read first, then assemble.

@@ -23,7 +23,9 @@ from frontlist.state.captured import captured_table, raw_table
 from frontlist.state.database import CHUNK, dump, load
 from frontlist.state.dead import dead_table
 from frontlist.state.dossier import document_table
+from frontlist.state.findings import finding_table
 from frontlist.state.held import held_table
+from frontlist.vanishing import without
 
 KIND = "forget"
 WHO = re.compile(r"contact:[1-9][0-9]{0,17}")
@@ -55,7 +57,7 @@ async def forget(it: runtime.Installation, who: str) -> Forgotten:
             done.titles += sorted(titles)
         for start in range(0, len(done.titles), CHUNK):
             part = done.titles[start : start + CHUNK]
-            for what, number in (await _erase(it, c, part)).items():
+            for what, number in (await _erase(it, c, part, omit)).items():
                 done.removed[what] = done.removed.get(what, 0) + number
         await erased.put(it.db, c, await installation.registered(c), done.titles, now)
         done.removed["reports"] = await _reports(it, c, done.titles)
@@ -76,14 +78,35 @@ async def _scrub(c: AsyncConnection, system: str, source: Source, who: str, omit
             await c.execute(sa.update(raw_table).where(*mine).values(body=dump(clean.body)))
         if source.names(raw, who):
             titles.add(TitleKey(row.title))
-    return titles
+    return (
+        titles
+        | await _stated(c, captured_table, captured_table.c.readable_body, system, who)
+        | await _stated(c, document_table, document_table.c.body, system, who)
+    )
 
 
-async def _erase(it: runtime.Installation, c: AsyncConnection, titles: Sequence[TitleKey]) -> dict[str, int]:
+async def _stated(c: AsyncConnection, table: sa.Table, body: sa.Column[str], system: str, who: str) -> set[TitleKey]:
+    """Titles of statements that name the person, though the object may be gone or unreadable by now."""
+    number = who.partition(":")[2]
+    query = sa.select(table.c.title, body).where(table.c.system == system, body.contains(number, autoescape=True))
+    rows = (await c.execute(query)).all()
+    return {TitleKey(title) for title, text in rows if without(said := load(text), frozenset({who})) != said}
+
+
+async def _forget_statements(c: AsyncConnection, titles: Sequence[TitleKey], omit: frozenset[str]) -> None:
+    """What capture last read of them is kept without the persons: a title that is held is published so."""
+    t = captured_table.c
+    for row in (await c.execute(sa.select(captured_table).where(t.title.in_(titles)))).all():
+        body = None if row.readable_body is None else dump(without(load(row.readable_body), omit))
+        mine = (t.system == row.system, t.aspect == row.aspect, t.title == row.title)
+        await c.execute(sa.update(captured_table).where(*mine).values(fingerprint=None, readable_body=body))
+
+
+async def _erase(
+    it: runtime.Installation, c: AsyncConnection, titles: Sequence[TitleKey], omit: frozenset[str]
+) -> dict[str, int]:
     """All that may hold the name in some text; each document is published again whatever its hash."""
-    mine = captured_table.c.title.in_(titles)
-    nothing = {"fingerprint": None, "readable_revision": None, "readable_body": None}
-    await c.execute(sa.update(captured_table).where(mine).values(**nothing))
+    await _forget_statements(c, titles, omit)
     d = document_table.c
     unreadable = sa.update(document_table).where(d.title.in_(titles), d.state == "unreadable")
     read = (await c.execute(unreadable.values(body=None, last_readable=None))).rowcount
@@ -93,6 +116,7 @@ async def _erase(it: runtime.Installation, c: AsyncConnection, titles: Sequence[
         "before-images": await _delete(c, before_table, before_table.c.title.in_(titles)),
         "dead letters": await _delete(c, dead_table, dead_table.c.title.in_(titles)),
         "held writes": await _delete(c, held_table, held_table.c.title.in_(titles)),
+        "findings": await _delete(c, finding_table, finding_table.c.title.in_(titles)),
         "unsent journal lines": await _delete(c, outbox_table, sa.and_(o.topic == it.journal, o.key.in_(titles))),
         "pins": await _unpin(it, c, titles),
     }

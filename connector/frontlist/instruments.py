@@ -251,15 +251,12 @@ def _counted(found: census.Census, age: float) -> dict[str, Mapping[tuple[str, .
     def since(us: int) -> float:
         return max(0.0, (at - us) / health.SECOND)
 
-    held: dict[tuple[str, ...], float] = {
-        (consumer,): n for (consumer, outcome), n in found.titles.items() if outcome == "held"
-    }
     return {
         "frontlist_census_age_seconds": {(): age},
         "frontlist_work_due": {(c, _priority(p)): number for (c, p), (number, _) in found.due.items()},
         "frontlist_work_oldest_due_seconds": {(c, _priority(p)): since(at_) for (c, p), (_, at_) in found.due.items()},
         "frontlist_titles": {(c, outcome): number for (c, outcome), number in found.titles.items()},
-        "frontlist_held": held,
+        "frontlist_held": {(consumer,): number for consumer, number in found.held.items()},
         "frontlist_dead_letters": {(c, target): number for (c, target), number in found.dead.items()},
         "frontlist_findings_open": metrics.bounded(found.findings),
         "frontlist_feed_age_seconds": {k: since(f.read_at) for k, f in found.feeds.items() if f.read_at is not None},

@@ -108,7 +108,8 @@ class Keeper:
         keys = list(table.primary_key)
         chosen = sa.select(*keys).where(over).limit(SOME)
         async with self.db.begin() as c:
-            return (await c.execute(sa.delete(table).where(sa.tuple_(*keys).in_(chosen)))).rowcount
+            # `over` twice: what came back while we waited for its lock is judged anew.
+            return (await c.execute(sa.delete(table).where(sa.tuple_(*keys).in_(chosen), over))).rowcount
 
 
 async def sizes(connection: AsyncConnection) -> dict[str, int]:

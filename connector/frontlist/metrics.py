@@ -44,7 +44,7 @@ LABELS = {
     "kind": f"a kind of finding; beyond {MOST_VALUES} kinds: `{OTHER}`",
     "outcome": "an outcome of a title; `never`: it was not worked yet",
     "part": "`intake`, `work`, `outbox`, `capture/<system>`",
-    "priority": "`rights`, `milestones`, `formats`, `metadata`, `assets`, `backfill`",
+    "priority": "`rights`, `milestones`, `formats`, `metadata`, `assets`, `backfill`, `sweep`",
     "python": "the version of Python",
     "result": "`ok`, `failed`",
     "severity": "of a finding: `low`, `medium`, `high`",
@@ -91,8 +91,8 @@ MEASURES = (
         "frontlist_work_oldest_due_seconds", "gauge", "for how long the oldest has been due", ("consumer", "priority")
     ),
     Measure("frontlist_titles", "gauge", "titles by their last outcome", ("consumer", "outcome")),
-    Measure("frontlist_held", "gauge", "titles with writes that wait for a person (brakes)", ("consumer",)),
-    Measure("frontlist_dead_letters", "gauge", "resources that their target will not accept", ("consumer", "target")),
+    Measure("frontlist_held", "gauge", "titles with something that waits for a person (brakes)", ("consumer",)),
+    Measure("frontlist_dead_letters", "gauge", "open dead letters", ("consumer", "target")),
     Measure("frontlist_findings_open", "gauge", "what a person must settle", ("kind", "severity")),
     # targets
     Measure("frontlist_writes_total", "counter", "resources written", ("consumer", "target")),

@@ -154,13 +154,24 @@ def _key(cell: Cell) -> str:
 
 
 def without(body: Json, omit: frozenset[str]) -> Json:
-    """The body as if the erased persons had never been in its lists."""
+    """The body as if the erased persons had never been in its lists; the lines that name all authors go with them."""
+    kept = _without(body, omit)
+    return body if kept == body else _uncredited(kept)
+
+
+def _without(body: Json, omit: frozenset[str]) -> Json:
     if isinstance(body, Mapping):
-        return {key: without(each, omit) for key, each in body.items()}
+        return {key: _without(each, omit) for key, each in body.items()}
     if isinstance(body, list):
         kept = [e for e in body if not (isinstance(e, Mapping) and f"contact:{e.get('contact_id')}" in omit)]
-        return [without(each, omit) for each in kept]
+        return [_without(each, omit) for each in kept]
     return body
+
+
+def _uncredited(body: Json) -> Json:
+    if isinstance(body, Mapping):
+        return {key: None if key == "authorship" else _uncredited(each) for key, each in body.items()}
+    return [_uncredited(each) for each in body] if isinstance(body, list) else body
 
 
 def vanished(old: Json, new: Json, at: str = "") -> list[str]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
+import tenants
 from frontlist import Brake, Capabilities, Ensure, FieldKey, Plan, TitleKey
 from frontlist.brakes import Brakes, BrakeSettings
 from frontlist.clock import Clock
@@ -16,7 +18,7 @@ from frontlist.ensure import Delivery, EnsureSettings
 from frontlist.errors import DeadLetter, Retry
 from frontlist.keeping import Keeper, KeepSettings, sizes
 from frontlist.settling import confirm, discard, let_through, reject
-from frontlist.state import applied, dead, dossier, held, installation, schema, settled, sweeps, work
+from frontlist.state import applied, census, dead, dossier, held, installation, schema, settled, sweeps, work
 from frontlist.state.database import Database
 from frontlist.sweeping import ReconcileSettings, Selection, Sweeper, begin, feed, turn
 from frontlist.work import Active, Worker, WorkSettings
@@ -501,3 +503,40 @@ async def test_only_one_process_keeps(scene: Scene) -> None:
     first, second = (Keeper(scene.db, scene.clock, settings) for _ in range(2))
     scene.clock.offset_us += 100 * DAY
     assert [bool(await each.once()) for each in (first, second)] == [True, False]
+
+
+async def test_a_row_that_comes_back_while_it_is_pruned_stays(scene: Scene) -> None:
+    await scene.stand(["work:1"], title="A")
+    scene.clock.offset_us += 500 * DAY
+    keeper = Keeper(scene.db, scene.clock, KeepSettings())
+    async with scene.db.begin() as c:
+        now = await scene.db.now(c)
+        await work.mark(scene.db, c, [work.Due("wishes", TitleKey("work:1"), now, 40, "test")])
+        pruning = asyncio.create_task(keeper.once())
+        if not scene.db.sqlite:
+            await tenants.until(lambda: waiting(scene.db), what="the pruning that waits for us")
+    assert "work" not in await asyncio.wait_for(pruning, 30)
+    assert (await scene.row("work:1")).due_at == now
+
+
+async def waiting(db: Database) -> bool:
+    """Whether somebody waits for a row that another changes."""
+    async with db.read() as c:
+        query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        return bool((await c.exec_driver_sql(query)).scalar_one())
+
+
+async def test_what_waits_for_a_person_is_counted_by_titles_and_a_discarded_letter_not_at_all(scene: Scene) -> None:
+    await scene.stand(TITLES, price="10.00")
+    for title in TITLES:
+        await scene.wish(title, price="1.00")
+    await scene.work()
+    scene.shelf.fails = [DeadLetter("never")]
+    await scene.wish("work:9", title="A")
+    await scene.work()
+    async with scene.db.read() as c:
+        found = await census.take(scene.db, c)
+    assert (found.held, found.dead) == ({"wishes": 3}, {("wishes", "shelf"): 1})
+    await discard(scene.db, await scene.letters())
+    async with scene.db.read() as c:
+        assert (await census.take(scene.db, c)).dead == {}

@@ -14,6 +14,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic
 
 import tenants
+from frontlist.brakes import Brakes, BrakeSettings
 from frontlist.capture import Capture, CaptureSettings, read_to_end
 from frontlist.clock import Clock
 from frontlist.contract import Resource, TitleKey
@@ -21,7 +22,7 @@ from frontlist.errors import ConfigurationError, Retry
 from frontlist.kafka import MAX_BYTES, KafkaSettings, Topics
 from frontlist.observed import UNOBSERVED, Observed
 from frontlist.source import Feed, Page, Raw, RawKey, Statement
-from frontlist.state import captured, schema
+from frontlist.state import captured, held, schema
 from frontlist.state.database import Database
 from frontlist.step import Step
 from frontlist_schemas import topics
@@ -139,6 +140,7 @@ class Stage:
         stop_at: str | None = None,
         step: Step | None = None,
         observed: Observed = UNOBSERVED,
+        braking: Brakes | None = None,
         **settings: Any,
     ) -> Capture:
         async def stops(name: str) -> None:
@@ -153,6 +155,7 @@ class Stage:
             tenant="test",
             clock=self.clock,
             settings=chosen,
+            braking=braking,
             step=step or stops,
             observed=observed,
         )
@@ -502,6 +505,26 @@ async def test_a_title_that_came_since_the_backup_is_never_said_to_be_gone(stage
         await stage.until(says("B"), OTHER)
         await tenants.until(lambda: stage.settled(1), seconds=20, what="nothing is reserved or dirty")
     assert [each.state for each in await stage.published() if each.title == "work:3"] == ["present"]
+
+
+async def test_a_title_that_waits_for_a_person_is_published_anew_as_it_last_was(stage: Stage) -> None:
+    """After a topic was re-created: nothing counts as published, and the title must not be missing there."""
+    braking = Brakes(stage.db, BrakeSettings(share=0.0, floor=0))
+
+    async def waits() -> bool:
+        async with stage.db.read() as c:
+            return [each.titles for each in await held.groups(c)] == [1]
+
+    async with stage.capturing(stage.capturer(braking=braking, absent_after=0.0)):
+        await stage.until(says("A"))
+        del stage.shelf.works["1"]
+        await tenants.until(waits, what="the title that waits")
+    async with stage.db.begin() as c:
+        await captured.forget_published(stage.db, c, SYSTEM)
+    async with stage.capturing(stage.capturer(braking=braking)):
+        await tenants.until(lambda: stage.settled(2), what="the title published anew")
+    assert [each.body for each in await stage.published() if each.title == TITLE] == [{"title": "A"}] * 2
+    assert await waits()
 
 
 async def test_a_topic_that_ends_before_our_position_refuses_with_the_cure(stage: Stage) -> None:

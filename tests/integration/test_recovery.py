@@ -305,6 +305,36 @@ async def test_a_person_is_forgotten_everywhere_that_we_keep_them(
         assert all("Harrow" not in json.dumps(each, ensure_ascii=False) for each in pair.records("title"))
 
 
+async def test_a_person_is_forgotten_in_works_that_are_gone_or_wait_for_a_person(
+    tmp_path: Path, sqlite_url: str, kafka_bootstrap: str, topic_prefix: str, pair: tenants.Pair
+) -> None:
+    """Nothing in the mirror names her any more; what was published last does."""
+    brakes = {"share": 0.0, "floor": 0}
+    sweeping = {"full_sweep_interval": 1.0}
+    at = desk(tmp_path, sqlite_url, kafka_bootstrap, topic_prefix, pair, brakes=brakes, consonance=sweeping)
+    who = next(each for each in pair.tenant.contacts.values() if each.person_name == "Imogen Harrow")
+    async with tenants.prepared(at.settings), tenants.running(at.settings) as it:
+        await tenants.settled(it)
+        assert await contributors(it) == 2
+        pair.consonance.send("DELETE", f"/sandbox/works/{WORK}")
+        await tenants.until(lambda: waits(it, 1), seconds=120, what="the title that waits")
+        assert TITLE in (await at.typed("forget", f"contact:{who.id}", "--yes"))["titles"]
+        await tenants.until(lambda: named_nowhere(it, "Harrow"), what="no document that names her")
+        await tenants.until(lambda: waits(it, 1), what="the title that waits on")
+        assert (await states(it, [TITLE]), await contributors(it)) == ({"present"}, 1)
+        [group] = await at.typed("held", "list")
+        await at.typed("held", "confirm", str(group["list"]))
+        await tenants.until(lambda: are(it, [TITLE], "gone"), what="the title gone")
+        await tenants.until(lambda: unread(it), what="nothing kept of it")
+
+
+async def unread(it: runtime.Installation) -> bool:
+    """Whether capture keeps no last statement of the title."""
+    query = f"SELECT readable_body FROM captured WHERE title = '{TITLE}' AND system = 'consonance'"
+    async with it.db.read() as c:
+        return not any((await c.exec_driver_sql(query)).scalars())
+
+
 async def named_nowhere(it: runtime.Installation, name: str) -> bool:
     """In nothing that the database holds, but what was applied and is about to be written anew."""
     queries = (
@@ -312,6 +342,7 @@ async def named_nowhere(it: runtime.Installation, name: str) -> bool:
         "SELECT body FROM raw",
         "SELECT readable_body FROM captured",
         "SELECT was FROM before_image",
+        "SELECT message FROM finding",
     )
     async with it.db.read() as c:
         found = [text for query in queries for (text,) in await c.exec_driver_sql(query)]

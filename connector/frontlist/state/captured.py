@@ -575,13 +575,19 @@ async def confirm(
     revision: int,
     fingerprint: str,
     readable: tuple[int, str] | None,
+    *,
+    gone: bool = False,
 ) -> None:
-    """The document at this revision is on the topic; an older confirmation never overwrites a newer one."""
+    """The document at this revision is on the topic; an older confirmation never overwrites a newer one.
+
+    `gone`: nothing of it is kept.
+    """
     c = captured_table.c
     mine = (c.system == system, c.aspect == aspect, c.title == title)
     values: dict[str, Any] = {"revision": revision, "fingerprint": fingerprint}
-    if readable:
-        values |= {"readable_revision": readable[0], "readable_body": readable[1]}
+    if readable or gone:
+        last, body = readable or (None, None)
+        values |= {"readable_revision": last, "readable_body": body}
     await connection.execute(sa.update(captured_table).where(*mine, c.revision < revision).values(**values))
     await connection.execute(
         sa.update(captured_table)
@@ -610,6 +616,8 @@ async def learn(
     revision: int,
     fingerprint: str,
     readable: tuple[int, str] | None,
+    *,
+    gone: bool = False,
 ) -> bool:
     """What our own topic holds is confirmed; answers whether it is news that we never reserved."""
     mine = (captured_table.c.system == system, captured_table.c.aspect == aspect, captured_table.c.title == title)
@@ -617,7 +625,7 @@ async def learn(
     surprise = old is None or (old.revision < revision and old.reserved_revision != revision)
     row = {"system": system, "aspect": aspect, "title": title, "revision": 0}
     await db.upsert(connection, captured_table, [row], keep=("revision",))
-    await confirm(connection, system, aspect, title, revision, fingerprint, readable)
+    await confirm(connection, system, aspect, title, revision, fingerprint, readable, gone=gone)
     await db.upsert(connection, last_revision_table, [{"system": system, "value": 0}], keep=("value",))
     await connection.execute(
         sa.update(last_revision_table)

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from frontlist.state.applied import applied_table, outbox_table
+from frontlist.state import dead, held
+from frontlist.state.applied import outbox_table
 from frontlist.state.captured import feed_table
 from frontlist.state.database import Database, metadata
 from frontlist.state.findings import finding_table
@@ -29,7 +30,9 @@ class Census:
     titles: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """(consumer, last outcome) -> titles."""
     dead: Mapping[tuple[str, str], int] = field(default_factory=dict)
-    """(consumer, target) -> resources that the target will not accept."""
+    """(consumer, target) -> open dead letters."""
+    held: Mapping[str, int] = field(default_factory=dict)
+    """consumer, or capture/<system> -> titles with something that waits for a person."""
     findings: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """(kind, severity) -> open ones."""
     feeds: Mapping[tuple[str, str], Feed] = field(default_factory=dict)
@@ -60,9 +63,8 @@ async def take(db: Database, c: AsyncConnection) -> Census:
         at=now,
         due=await _due(c, now),
         titles=await _counted(c, work_table.c.consumer, sa.func.coalesce(work_table.c.outcome, "never")),
-        dead=await _counted(
-            c, applied_table.c.consumer, applied_table.c.target, where=applied_table.c.dead.is_not(None)
-        ),
+        dead=await dead.count_open(c),
+        held=await held.count_titles(c),
         findings=await _counted(
             c, finding_table.c.kind, finding_table.c.severity, where=finding_table.c.closed_at.is_(None)
         ),

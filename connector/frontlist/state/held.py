@@ -82,6 +82,13 @@ class Group:
     list: int
 
 
+async def count_titles(connection: AsyncConnection) -> dict[str, int]:
+    """consumer -> titles with something that waits for a person."""
+    c = held_table.c
+    query = sa.select(c.consumer, sa.func.count(c.title.distinct())).where(c.settled.is_(None)).group_by(c.consumer)
+    return {row[0]: int(row[1]) for row in await connection.execute(query)}
+
+
 async def hold(db: Database, connection: AsyncConnection, cells: Sequence[Held], now: int) -> None:
     """The caller has the brakes' lock. One that is held already with the same value keeps its number."""
     known = {each.cell: each for each in await of_cells(connection, [each.cell for each in cells])}

@@ -129,3 +129,17 @@ def test_an_erased_person_is_no_element_that_vanished() -> None:
     new = {"contributions": [{"id": 2, "contact_id": 13}]}
     assert vanished(without(old, frozenset({"contact:12"})), new) == []
     assert vanished(old, new) == ["contributions/1"]
+
+
+def test_the_lines_that_name_all_authors_go_with_an_erased_person() -> None:
+    body = {
+        "contributions": [{"contact_id": 12}, {"contact_id": 13}],
+        "authorship": "by both",
+        "products": [{"product_id": 1, "authorship": "by both"}],
+    }
+    assert without(body, frozenset({"contact:12"})) == {
+        "contributions": [{"contact_id": 13}],
+        "authorship": None,
+        "products": [{"product_id": 1, "authorship": None}],
+    }
+    assert without(body, frozenset({"contact:99"})) == body
