@@ -462,6 +462,8 @@ async def _nothing() -> None:
 
 async def cut(kafka: KafkaSettings, stored: Mapping[tuple[str, int], tuple[int, str]]) -> frozenset[str]:
     """Topics on which the records at our position are gone."""
+    if not stored:
+        return frozenset()
     consumer = AIOKafkaConsumer(**kafka.aiokafka(), isolation_level="read_committed", enable_auto_commit=False)
     await consumer.start()
     try:

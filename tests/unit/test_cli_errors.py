@@ -71,6 +71,7 @@ def written(folder: Path, **changes: Any) -> None:
         "kafka": {"bootstrap": "127.0.0.1:1"},
         "consonance": {"url": away, "key": "c-hidden", "zone": "Europe/London"},
         "fourallportal": {"url": away, "key": "d-hidden", "locales": ["en_GB"]},
+        "health": {"listen": "off"},
     }
     with (folder / "frontlist.yaml").open("w") as out:
         YAML().dump({**base, **changes}, out)

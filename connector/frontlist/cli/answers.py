@@ -44,7 +44,34 @@ class Process(TypedDict):
     heartbeat: str | None
 
 
+class HealthCheck(TypedDict):
+    check: str
+    state: str
+    since: str | None
+    why: str
+    cure: str
+
+
+class HeldGroup(TypedDict):
+    list: int
+    imprint: str | None
+    effect: str
+    titles: int
+    cells: int
+    since: str
+
+
+class DeadLetters(TypedDict):
+    consumer: str
+    target: str
+    number: int
+
+
 class Status(TypedDict):
+    checks: list[HealthCheck]
+    held: list[HeldGroup]
+    dead_letters: list[DeadLetters]
+    sizes: dict[str, int]
     feeds: list[Feed]
     work: list[Work]
     troubles: list[Trouble]
@@ -238,6 +265,117 @@ class Accepted(TypedDict):
     accepted: str
 
 
+#: "is" is no name that a class may have as a field.
+Undone = TypedDict(
+    "Undone",
+    {
+        "consumer": str,
+        "title": str,
+        "resource": str,
+        "field": str,
+        "verdict": str,
+        "why": str,
+        "is": Any,
+        "becomes": Any,
+    },
+)
+UndoRun = TypedDict("UndoRun", {"run": str, "titles": int, "cells": int, "from": str, "to": str})
+HeldWrite = TypedDict(
+    "HeldWrite",
+    {
+        "consumer": str,
+        "title": str,
+        "resource": str,
+        "field": str,
+        "imprint": str | None,
+        "effect": str,
+        "is": Any,
+        "would_be": Any,
+        "since": str,
+        "number": int,
+    },
+)
+DifferingCell = TypedDict("DifferingCell", {"field": str, "is": Any, "would": Any, "drift": bool})
+
+
+class UndoPlan(TypedDict):
+    run: str | None
+    cells: list[Undone]
+
+
+class Letter(TypedDict):
+    number: int
+    title: str
+    resource: str
+    reason: str
+    times: int
+    first_at: str
+    last_at: str
+    redriven_at: str | None
+    fields: dict[str, Any] | None
+
+
+class LettersSettled(TypedDict):
+    done: bool
+    dead_letters: list[Letter]
+
+
+class HeldSettled(TypedDict):
+    list: int
+    writes: int
+    done: bool
+
+
+class Differing(TypedDict):
+    title: str
+    consumer: str
+    resource: str
+    mode: str
+    would_write: bool
+    there: bool
+    cells: list[DifferingCell]
+
+
+class DifferingField(TypedDict):
+    target: str
+    kind: str
+    field: str
+    cells: int
+
+
+class SweepPreview(TypedDict):
+    """With --dry-run."""
+
+    titles: int
+    fields: list[DifferingField]
+    resources: list[Differing]
+
+
+class SweepRow(TypedDict):
+    id: str
+    kind: Literal["replay", "reconcile"]
+    run: str
+    state: str
+    selection: dict[str, Any]
+    begun: str
+    ended: str | None
+    titles: int
+    done: int
+    due: int
+    changed: int
+    outcomes: dict[str, int]
+
+
+class SweepTold(SweepRow):
+    drift: list[dict[str, Any]]
+
+
+class Forgotten(TypedDict):
+    who: str
+    titles: list[str]
+    removed: dict[str, int]
+
+
 class Paused(TypedDict):
     target: str
     priority: str
@@ -395,6 +533,26 @@ ANSWERS: Mapping[str, Any] = {
     "pause set": Paused,
     "pause lift": Paused,
     "pause list": dict[str, str],
+    "dead-letters list": list[Letter],
+    "dead-letters show": Letter,
+    "dead-letters redrive": LettersSettled,
+    "dead-letters discard": LettersSettled,
+    "held list": list[HeldGroup],
+    "held show": list[HeldWrite],
+    "held confirm": HeldSettled,
+    "held reject": HeldSettled,
+    "undo": UndoPlan | list[UndoRun],
+    "replay": SweepTold | SweepPreview,
+    "replay list": list[SweepRow],
+    "replay show": SweepTold,
+    "replay resume": SweepTold,
+    "replay stop": SweepTold,
+    "reconcile": SweepTold | SweepPreview,
+    "reconcile list": list[SweepRow],
+    "reconcile show": SweepTold,
+    "reconcile resume": SweepTold,
+    "reconcile stop": SweepTold,
+    "forget": Forgotten,
     "link": Links,
     "link accept": LinksAccepted,
     "link undo": Unlinked,
