@@ -100,6 +100,7 @@ def test_a_database_from_an_older_backup_is_read_back(make: Callable[..., Scene]
     scene.ends_right(repeats=SOME)
 
 
+@pytest.mark.matrix
 def test_a_database_that_comes_back_older_under_a_running_process_is_read_back(scene: Scene) -> None:
     one = scene.runs()
     with scene.load() as load:
