@@ -76,17 +76,17 @@ async def rows(it: runtime.Installation) -> list[Any]:
         return [(await c.execute(table.select())).all() for table in (work_table, applied_table)]
 
 
-async def test_a_title_that_was_written_is_as_desired(applied: runtime.Installation, pair: tenants.Pair) -> None:
-    before = await rows(applied)
+async def test_a_title_that_was_written_is_as_desired(stopped: runtime.Installation, pair: tenants.Pair) -> None:
+    before = await rows(stopped)
     pair.dam.forget_calls()
-    found = answer("explain", json.dumps(await explain(applied, WORK), default=str))
+    found = answer("explain", json.dumps(await explain(stopped, WORK), default=str))
     assert found["title"] == WORK
     assert changes(found) == {"no"}
     assert {each["does"] for each in metadata(found)["desired"]} == {"writes"}
     assert metadata(found)["work"]["outcome"] in ("applied", "unchanged")
     documents = {each["document"]: each["state"] for each in found["documents"]}
     assert documents["consonance.metadata"] == documents["fourallportal.metadata"] == "present"
-    assert (await rows(applied), pair.dam.writes(), pair.consonance.writes()) == (before, 0, 0)
+    assert (await rows(stopped), pair.dam.writes(), pair.consonance.writes()) == (before, 0, 0)
 
 
 async def test_it_is_found_by_work_id_and_by_isbn_as_people_write_them(applied: runtime.Installation) -> None:
