@@ -21,9 +21,8 @@ class Group(Generic[T, R]):
     """`run(items)` answers for each item in order; it is never cancelled by those who wait for it.
 
     An idle group begins at once, so a lone item waits for nobody; one that had company gathers for `linger` seconds
-    before it runs again. A run that fails over
-    one of its items is halved down to it; one that lost against another transaction is repeated whole; a database that
-    is gone fails all.
+    before it runs again. A run that fails over one of its items is halved down to it; one that lost against another
+    transaction is repeated whole; a database that is gone fails all.
     """
 
     def __init__(

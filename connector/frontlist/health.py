@@ -126,7 +126,6 @@ class Facts:
     turns: dict[str, Turn] = field(default_factory=dict)
     leading: dict[str, tuple[bool, float]] = field(default_factory=dict)
     consumer: Consuming | None = None
-    consumer_at: float = 0.0
     #: When the consumer was last seen doing what it should.
     consumed_at: float = 0.0
     breakers: dict[str, tuple[str, str, float, float | None]] = field(default_factory=dict)

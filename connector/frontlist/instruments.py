@@ -37,7 +37,7 @@ class Instruments(Observed):
         self.clock, self.settings, self.traces = clock, settings or HealthSettings(), traces
         self.metrics = metrics.Metrics()
         now = clock.steady()
-        self.facts = Facts(began=now, ticked_at=now, consumed_at=now, consumer_at=now)
+        self.facts = Facts(began=now, ticked_at=now, consumed_at=now)
         self._report = health.Report(clock)
 
     def checks(self) -> list[Check]:
@@ -72,7 +72,7 @@ class Instruments(Observed):
 
     def consuming(self, consumer: Consuming | None) -> None:
         now = self.clock.steady()
-        self.facts.consumer, self.facts.consumer_at = consumer, now
+        self.facts.consumer = consumer
         if health.consumes(consumer, now):
             self.facts.consumed_at = now
 

@@ -7,16 +7,12 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-import structlog
-
 from frontlist.breaker import Breaker
 from frontlist.budget import Budget, Prepaid
 from frontlist.contract import Target
 from frontlist.jobs import Job, Result, end, open_ones
 from frontlist.state import work
 from frontlist.turns import Turns
-
-log = structlog.get_logger(__name__)
 
 
 @dataclass(eq=False)

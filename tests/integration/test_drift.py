@@ -14,7 +14,7 @@ from frontlist import runtime
 from frontlist.settings import Settings
 from frontlist.state import findings
 from frontlist.state.applied import applied_table, before_table
-from frontlist.state.drift import drift_table
+from frontlist.state.drift import look_table
 
 PRODUCT = 94001
 OURS, THEIRS = "author_line", "description_short"
@@ -110,7 +110,7 @@ async def test_our_own_writes_and_edits_of_other_cells_are_no_drift(installation
         edit(pair, **{THEIRS: [{"dimensions": {"locale": "en_GB"}, "value": "Their draft."}]})
         await tenants.until(lambda: seen(it, "Their draft."), what="the draft in the mirror")
         await tenants.settled(it)
-        assert await rows(it, drift_table) == []
+        assert await rows(it, look_table) == []
         assert await drifts(it) == []
         assert reads(pair) == []
         assert pair.dam.writes() == 0
@@ -144,7 +144,7 @@ async def test_a_cell_that_somebody_changes_again_and_again_is_set_back_once_in_
             await tenants.until(lambda n=n: watched(it, f"Edit {n}"), what="the edit in the mirror")
         await tenants.settled(it)
         assert (tenants.value(record(pair), OURS), pair.dam.writes(), reads(pair)) == ("Edit 3", 0, [])
-        [mark] = await rows(it, drift_table)
+        [mark] = await rows(it, look_table)
         async with it.db.read() as c:
             assert mark.look_at > await it.db.now(c) + 300_000_000
         it.clock.offset_us += 601_000_000
@@ -176,4 +176,4 @@ async def test_drift_under_observe_is_neither_written_nor_looked_at_again_and_ag
 
 
 async def looked(it: runtime.Installation) -> bool:
-    return bool(await rows(it, drift_table)) and all(row.look_again_at is None for row in await rows(it, applied_table))
+    return bool(await rows(it, look_table)) and all(row.look_again_at is None for row in await rows(it, applied_table))

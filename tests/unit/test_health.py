@@ -30,7 +30,6 @@ def facts(**other: object) -> Facts:
         turns={part: Turn(NOW, 0.0) for part in PARTS},
         leading={"consonance": (True, 0.0)},
         consumer=READS,
-        consumer_at=NOW,
         consumed_at=NOW,
         database=UP,
         kafka=Reach(since=0.0, answered_at=NOW),

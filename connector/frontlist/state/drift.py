@@ -14,7 +14,7 @@ from frontlist.state import work
 from frontlist.state.applied import applied_table
 from frontlist.state.database import CHUNK, Database, load, metadata
 
-drift_table = sa.Table(
+look_table = sa.Table(
     "drift_look",
     metadata,
     sa.Column("target", sa.Text, primary_key=True),
@@ -77,7 +77,7 @@ async def mark(db: Database, connection: AsyncConnection, holds: Sequence[Hold],
     ]
     rows = [{**_key(each), "look_at": at} for each, at in fresh]
     if rows:
-        await db.upsert(connection, drift_table, rows)
+        await db.upsert(connection, look_table, rows)
     for each, at in sorted(fresh, key=lambda one: (one[0].resource, one[0].consumer)):
         mine = [applied_table.c[name] == value for name, value in _key(each).items()]
         await connection.execute(sa.update(applied_table).where(*mine).values(look_again_at=at))
@@ -87,11 +87,11 @@ async def mark(db: Database, connection: AsyncConnection, holds: Sequence[Hold],
 
 
 async def _last(connection: AsyncConnection, holds: Sequence[Hold]) -> dict[tuple[Resource, str], int]:
-    c = drift_table.c
+    c = look_table.c
     wanted = sorted({(each.resource.target, each.resource.kind, each.resource.id) for each in holds})
     out: dict[tuple[Resource, str], int] = {}
     for start in range(0, len(wanted), CHUNK):
-        query = sa.select(drift_table).where(sa.tuple_(c.target, c.kind, c.id).in_(wanted[start : start + CHUNK]))
+        query = sa.select(look_table).where(sa.tuple_(c.target, c.kind, c.id).in_(wanted[start : start + CHUNK]))
         for row in await connection.execute(query):
             out[Resource(row.target, row.kind, row.id), row.consumer] = row.look_at
     return out

@@ -12,7 +12,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from frontlist.errors import ConfigurationError
-from frontlist.state import (
+from frontlist.state import (  # noqa: F401  their tables fill the metadata, with which migrations are compared
     applied,
     captured,
     dead,
@@ -28,26 +28,7 @@ from frontlist.state import (
     sweeps,
     work,
 )
-from frontlist.state.database import Database, metadata
-
-#: Importing the modules fills the metadata.
-TABLES = (
-    applied,
-    captured,
-    dead,
-    dossier,
-    drift,
-    erased,
-    findings,
-    held,
-    installation,
-    processes,
-    settled,
-    slots,
-    sweeps,
-    work,
-)
-assert metadata.tables, TABLES
+from frontlist.state.database import Database
 
 
 def configuration(connection: sa.Connection | None = None) -> Config:

@@ -48,7 +48,6 @@ class FourallportalTarget:
     once: frozenset[str] = frozenset()
 
     def __init__(self, client: Client, uses: Sequence[ModuleUse], settings: FourallportalSettings) -> None:
-        self._client = client
         self._tenant = Tenant.of(client, uses, settings)
 
     async def capabilities(self) -> Capabilities:
