@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from confluent_kafka import KafkaException, TopicCollection
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic  # type: ignore[attr-defined]
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, TopicDescription  # type: ignore[attr-defined]
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from frontlist.errors import ConfigurationError, FrontlistError
@@ -203,15 +204,22 @@ class Topics:
     def _states(self) -> dict[str, TopicState]:
         try:
             self._reach().result(DEADLINE)
-            known = set(self._admin.list_topics(timeout=DEADLINE).topics)
-            there = [name for name in self.names if name in known]
-            if not there:
-                return {}
-            found = self._admin.describe_topics(TopicCollection(there), request_timeout=DEADLINE)
-            described = {name: future.result(DEADLINE) for name, future in found.items()}
+            asked = self._admin.describe_topics(TopicCollection(list(self.names)), request_timeout=DEADLINE)
+            found = [self._state(name, future) for name, future in asked.items()]
         except (KafkaException, TimeoutError) as error:
             raise unreachable(self.settings, error) from error
-        return {name: TopicState(name, str(each.topic_id), len(each.partitions)) for name, each in described.items()}
+        return {state.name: state for state in found if state is not None}
+
+    @staticmethod
+    def _state(name: str, asked: Future[TopicDescription]) -> TopicState | None:
+        """None for a topic that is not there."""
+        try:
+            each = asked.result(DEADLINE)
+        except KafkaException as error:
+            if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+                return None
+            raise
+        return TopicState(name, str(each.topic_id), len(each.partitions))
 
     async def configuration(self, name: str) -> dict[str, str]:
         """A topic's settings, for `topics list`."""

@@ -535,7 +535,7 @@ async def test_a_topic_that_ends_before_our_position_refuses_with_the_cure(stage
     admin = AdminClient(stage.kafka.confluent() | {"log_level": 0})
     await asyncio.to_thread(admin.delete_topics([name])[name].result, 10)
     await tenants.until(lambda: _is_missing(ours, name), what="the deletion")
-    await ours.apply()
+    assert await ours.apply() == [name]
     with pytest.raises(ConfigurationError, match="re-created or cut") as refused:
         await asyncio.wait_for(stage.capturer().run(asyncio.Event()), 20)
     assert "frontlist republish" in str(refused.value)
