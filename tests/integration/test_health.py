@@ -71,9 +71,13 @@ class Probed:
         nothing = {"check": name, "state": "not there", "since": "", "why": "", "cure": ""}
         return dict(found.get(name, nothing))
 
-    async def until(self, check: str, state: str, path: str = "/readyz") -> dict[str, str]:
+    async def until(self, check: str, state: str, path: str = "/readyz", status: int | None = None) -> dict[str, str]:
+        """`status`: of the very answer that says so."""
+
         async def seen() -> bool:
-            return (await self.check(check, path))["state"] == state
+            answer = await self.get(path)
+            states = {each["check"]: each["state"] for each in answer.json()["checks"]}
+            return states.get(check) == state and status in (None, answer.status_code)
 
         try:
             await tenants.until(seen, what=f"{check} is {state}")
@@ -275,8 +279,7 @@ async def test_without_kafka_it_is_live_and_not_ready_and_recovers(
             await it.ready()
             await asyncio.to_thread(kafka.stop)
             clock.offset_us += 15_000_000
-            await it.until("intake", "unready")
-            assert await it.status("/readyz") == 503
+            await it.until("intake", "unready", status=503)
             for _ in range(20):  # its consumer is silent, and so is every other client
                 clock.offset_us += 30_000_000
                 await it.until("event loop", "ok", "/livez")

@@ -322,8 +322,9 @@ async def test_a_person_is_forgotten_in_works_that_are_gone_or_wait_for_a_person
         await tenants.until(lambda: named_nowhere(it, "Harrow"), what="no document that names her")
         await tenants.until(lambda: waits(it, 1), what="the title that waits on")
         assert (await states(it, [TITLE]), await contributors(it)) == ({"present"}, 1)
-        [group] = await at.typed("held", "list")
-        await at.typed("held", "confirm", str(group["list"]))
+        groups = await at.typed("held", "list")
+        assert [each["effect"] for each in groups] == ["title-gone"], groups
+        await at.typed("held", "confirm", str(groups[0]["list"]))
         await tenants.until(lambda: are(it, [TITLE], "gone"), what="the title gone")
         await tenants.until(lambda: unread(it), what="nothing kept of it")
 

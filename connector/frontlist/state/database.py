@@ -5,7 +5,9 @@ Times are microseconds since 1970 in BIGINT columns, by PostgreSQL's own clock. 
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sqlite3
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -241,6 +243,14 @@ def _async_url(url: str) -> URL:
     return parsed.set(drivername=drivers[backend])
 
 
+class _File(sqlite3.Connection):
+    def close(self) -> None:
+        # SQLite keeps a closed connection, and its lock, as long as a statement that was cut off lives on.
+        with contextlib.suppress(sqlite3.ProgrammingError):  # closed before
+            self.rollback()
+        super().close()
+
+
 def _engine(url: URL, is_sqlite: bool) -> AsyncEngine:
     if not is_sqlite:
         # A process that is stopped inside a transaction must not hold its locks for ever.
@@ -252,7 +262,8 @@ def _engine(url: URL, is_sqlite: bool) -> AsyncEngine:
             "command_timeout": 60,
         }
         return create_async_engine(url, pool_size=10, max_overflow=10, pool_pre_ping=True, connect_args=connect)
-    engine = create_async_engine(url, poolclass=AsyncAdaptedQueuePool, pool_size=5, connect_args={"timeout": 30})
+    file = {"timeout": 30, "factory": _File}
+    engine = create_async_engine(url, poolclass=AsyncAdaptedQueuePool, pool_size=5, connect_args=file)
 
     @sa.event.listens_for(engine.sync_engine, "connect")
     def _prepare(connection: Any, _record: object) -> None:
