@@ -205,10 +205,19 @@ class Capture:
         for feed in self.source.feeds:
             if self._due.get(feed.name, 0.0) <= self.clock.now_us() / 1e6:
                 await self._read_feed(feed, producer, lease)
+        if await self._idle():
+            return
         await self._relink(lease)
         await self._ask_again(lease)
         await self._read_again(lease)
         await self._publish_all(producer, lease)
+
+    async def _idle(self) -> bool:
+        """Nothing is to be read again or published; asked in one go, since that is so in most turns."""
+        async with self.db.read() as c:
+            if await captured.pending(c, self.system) or await settled.to_relink(c, self.system, 1):
+                return False
+            return await installation.fact(c, f"{RESTORED}/{self.system}") is None
 
     async def _read_feed(self, feed: Feed, producer: AIOKafkaProducer, lease: processes.Lease) -> None:
         """One page; the next one in the next turn, so that no feed starves the others."""

@@ -41,6 +41,12 @@ raw_table = sa.Table(
     sa.Column("fingerprint", sa.Text),
     sa.Column("watched", sa.Text),
     sa.Index("raw_by_title", "system", "title"),
+    sa.Index(
+        "raw_missing",
+        "system",
+        sqlite_where=sa.text("missing_since IS NOT NULL"),
+        postgresql_where=sa.text("missing_since IS NOT NULL"),
+    ),
 )
 #: Which raw objects state which ISBN, by its key.
 isbn_table = sa.Table(
@@ -500,6 +506,14 @@ async def marked(connection: AsyncConnection, system: str, limit: int, *, read_a
         .limit(limit)
     )
     return [Mark(TitleKey(row.title), row.number, row.read_again) for row in await connection.execute(query)]
+
+
+async def pending(connection: AsyncConnection, system: str) -> bool:
+    """Whether a title is dirty, or an object is missing that may have to be asked for again."""
+    d, r = dirty_table.c, raw_table.c
+    dirty = sa.exists().where(d.system == system)
+    missing = sa.exists().where(r.system == system, r.missing_since.is_not(None), r.body.is_not(None))
+    return bool((await connection.execute(sa.select(sa.or_(dirty, missing)))).scalar_one())
 
 
 async def read_again_done(connection: AsyncConnection, system: str, marks: Sequence[Mark]) -> None:

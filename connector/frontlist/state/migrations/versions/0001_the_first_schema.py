@@ -256,6 +256,13 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("raw", schema=None) as batch_op:
         batch_op.create_index("raw_by_title", ["system", "title"], unique=False)
+        batch_op.create_index(
+            "raw_missing",
+            ["system"],
+            unique=False,
+            sqlite_where=sa.text("missing_since IS NOT NULL"),
+            postgresql_where=sa.text("missing_since IS NOT NULL"),
+        )
 
     op.create_table(
         "raw_isbn",
