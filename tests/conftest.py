@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, settings
 
 from frontlist import logs
 from frontlist.embedded import Databases
+from frontlist.memory import collect_rarely
 from servers.shared import Servers, asking
 
 SERVERS = pytest.StashKey[Servers]()
@@ -34,6 +35,10 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     servers = config.stash[SERVERS] = Servers(lambda line: _say(config, line), environment)
     config.stash[ASK] = servers.address
+
+
+def pytest_collection_finish() -> None:
+    collect_rarely()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -374,15 +374,15 @@ class Delivery:
         jobs = [each for each in jobs if each.order.desired is not None]
         if not jobs:
             return
-        active = await installation.active(c)
-        modes = Modes(await decided.decisions(c, "mode"))
-        pauses = Pauses(await decided.decisions(c, PAUSE))
+        active = await installation.active_number(c)
+        kinds = await decided.of_kinds(c, "mode", PAUSE)
+        modes, pauses = Modes(kinds["mode"]), Pauses(kinds[PAUSE])
         rows = await applied.locked(self.db, c, [each.order.resource for each in jobs])
         for each in jobs:
             order = each.order
             if order.claim.claim not in mine:
                 each.result = Result("busy", "the claim was lost", after=0.1)
-            elif active is None or active.number != order.vector["activation"] or not order.may(modes):
+            elif active != order.vector["activation"] or not order.may(modes):
                 each.result = Result("busy", "mapping or mode changed meanwhile", after=0.0)
             elif pauses.why(order.resource.target, order.claim.priority):
                 each.result = Result("busy", "it was paused meanwhile", after=0.0)

@@ -261,8 +261,7 @@ class Worker:
         active = self.active()
         self._claims += 1
         async with self.db.begin() as c:
-            current = await installation.active(c)
-            if current is None or current.number != active.activation:
+            if await installation.active_number(c) != active.activation:
                 if not self._idle:
                     log.warning("work: another mapping is active, so this process does not work")
                 self._idle = True
@@ -429,17 +428,18 @@ class Worker:
     async def look(self, c: AsyncConnection, consumer: str, names: Sequence[TitleKey]) -> Seen:
         """Everything that plans of these titles are made from."""
         dossiers = await dossier.dossiers(c, names, await captured.confirmed_at(c, names))
+        decided = await settled.of_kinds(c, "accepted", "mode", pauses.KIND, "linked")
         read_through = await captured.read_through(c, DAM)
         return Seen(
             dossiers=dossiers,
             links=await settled.links_of(c, names),
             notes=await settled.notes_of(c, consumer, names),
             adopted=await settled.decisions(c, "adopted", list(names)),
-            accepted=await settled.decisions(c, "accepted"),
+            accepted=decided["accepted"],
             held=await applied.of_titles(c, consumer, names),
-            modes=Modes(await settled.decisions(c, "mode")),
-            pauses=Pauses(await settled.decisions(c, pauses.KIND)),
-            unclaimed=await captured.unclaimed(c, await settled.decisions(c, "linked")),
+            modes=Modes(decided["mode"]),
+            pauses=Pauses(decided[pauses.KIND]),
+            unclaimed=await captured.unclaimed(c, decided["linked"]),
             held_back=await holding.held_back(c, self.tenant, _modules(read_through), dossiers),
             read_through=read_through,
             rebuilt=await installation.fact(c, "rebuilt_at") is not None,

@@ -10,6 +10,7 @@ import typer
 from frontlist import ending, logs, runtime
 from frontlist.cli.terminal import AsJson, Config, Progress, out, say_json, table, wait_for
 from frontlist.errors import ConfigurationError
+from frontlist.memory import collect_rarely
 from frontlist.settings import load
 from frontlist.state import schema
 from frontlist.state.database import Database
@@ -45,6 +46,7 @@ def run(config: Config = None, only: Only = "") -> None:
         ending.on_signals(stopping, settings.shutdown.grace)
         async with runtime.opened(settings) as it:
             parts, consumers = chosen(only, set(it.plugins.consumers))
+            collect_rarely()
             await runtime.run(it, stopping, parts=parts, consumers=consumers)
 
     wait_for(go())

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontlist.contract import FieldKey, Json, Resource, TitleKey
-from frontlist.state.database import Database, dump, load, metadata, typed
+from frontlist.state.database import Database, among, dump, load, metadata, typed
 
 applied_table = sa.Table(
     "applied",
@@ -156,7 +156,9 @@ def _row(row: Any) -> Applied:
 
 
 async def of_titles(connection: AsyncConnection, consumer: str, titles: Sequence[TitleKey]) -> dict[Resource, Applied]:
-    query = sa.select(applied_table).where(applied_table.c.consumer == consumer, applied_table.c.title.in_(titles))
+    query = sa.select(applied_table).where(
+        applied_table.c.consumer == consumer, among(connection, applied_table.c.title, titles)
+    )
     return {each.resource: each for each in map(_row, await connection.execute(query))}
 
 
@@ -408,7 +410,9 @@ async def look_again(
     at = sa.func.min(sa.func.coalesce(c.look_again_at, now + 60_000_000))
     query = (
         sa.select(c.title, at.label("at"))
-        .where(c.consumer == consumer, c.title.in_(titles), sa.or_(unsettled, c.look_again_at.is_not(None)))
+        .where(
+            c.consumer == consumer, among(connection, c.title, titles), sa.or_(unsettled, c.look_again_at.is_not(None))
+        )
         .group_by(c.title)
     )
     return {TitleKey(row.title): row.at for row in await connection.execute(query)}
@@ -437,7 +441,7 @@ async def posted(connection: AsyncConnection, limit: int) -> list[Any]:
 
 
 async def sent(connection: AsyncConnection, numbers: Sequence[int]) -> None:
-    await connection.execute(sa.delete(outbox_table).where(outbox_table.c.number.in_(numbers)))
+    await connection.execute(sa.delete(outbox_table).where(among(connection, outbox_table.c.number, numbers)))
 
 
 def _key(resource: Resource, consumer: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontlist.contract import Json, TitleKey
 from frontlist.source import Page, Raw, RawKey
-from frontlist.state.database import CHUNK, Database, dump, load, metadata
+from frontlist.state.database import CHUNK, Database, among, dump, load, metadata
 
 feed_table = sa.Table(
     "feed",
@@ -230,7 +230,7 @@ async def store_raws(
 async def _seen(connection: AsyncConnection, system: str, keys: Sequence[RawKey], began: int, passed: int) -> None:
     c = raw_table.c
     for kind, ids in _by_kind(keys):
-        mine = (c.system == system, c.kind == kind, c.id.in_(ids))
+        mine = (c.system == system, c.kind == kind, among(connection, c.id, ids))
         values = {"read_began": began, "seen_pass": passed, "missing_since": None}
         await connection.execute(sa.update(raw_table).where(*mine).values(**values))
 
@@ -260,7 +260,7 @@ async def _known(connection: AsyncConnection, system: str, keys: Sequence[RawKey
     for kind, ids in _by_kind(keys):
         query = sa.select(
             c.id, c.title, c.unreadable, c.read_began, c.fingerprint, c.watched, c.body.is_not(None).label("there")
-        ).where(c.system == system, c.kind == kind, c.id.in_(ids))
+        ).where(c.system == system, c.kind == kind, among(connection, c.id, ids))
         out |= {RawKey(kind, row.id): row for row in await connection.execute(query)}
     return out
 
@@ -277,7 +277,7 @@ async def save_isbns(
         await db.upsert(connection, isbn_table, rows)
     for key, had in before.items():
         if lost := had - stated[key]:
-            mine = (c.system == system, c.kind == key.kind, c.id == key.id, c.isbn.in_(sorted(lost)))
+            mine = (c.system == system, c.kind == key.kind, c.id == key.id, among(connection, c.isbn, lost))
             await connection.execute(sa.delete(isbn_table).where(*mine))
     return before
 
@@ -286,7 +286,7 @@ async def isbns_of(connection: AsyncConnection, system: str, keys: Sequence[RawK
     c = isbn_table.c
     found: dict[RawKey, set[str]] = {}
     for kind, ids in _by_kind(keys):
-        query = sa.select(c.id, c.isbn).where(c.system == system, c.kind == kind, c.id.in_(ids))
+        query = sa.select(c.id, c.isbn).where(c.system == system, c.kind == kind, among(connection, c.id, ids))
         for row in await connection.execute(query):
             found.setdefault(RawKey(kind, row.id), set()).add(row.isbn)
     return {key: frozenset(isbns) for key, isbns in found.items()}
@@ -302,7 +302,7 @@ async def titles_stating(connection: AsyncConnection, isbns: Iterable[str]) -> s
         query = (
             sa.select(r.title)
             .select_from(isbn_table.join(raw_table, here))
-            .where(i.isbn.in_(wanted[start : start + CHUNK]), r.title.like("work:%"))
+            .where(among(connection, i.isbn, wanted[start : start + CHUNK]), r.title.like("work:%"))
         )
         out |= {TitleKey(title) for title in (await connection.execute(query)).scalars()}
     return out
@@ -320,7 +320,7 @@ async def strangers_stating(connection: AsyncConnection, system: str, isbns: Ite
             .select_from(isbn_table.join(raw_table, here))
             .where(
                 i.system == system,
-                i.isbn.in_(wanted[start : start + CHUNK]),
+                among(connection, i.isbn, wanted[start : start + CHUNK]),
                 r.title.like("object:%"),
                 r.body.is_not(None),
             )
@@ -406,7 +406,7 @@ async def raws(connection: AsyncConnection, system: str, keys: Sequence[RawKey])
     c = raw_table.c
     out: list[Raw] = []
     for kind, ids in _by_kind(keys):
-        query = sa.select(raw_table).where(c.system == system, c.kind == kind, c.id.in_(ids))
+        query = sa.select(raw_table).where(c.system == system, c.kind == kind, among(connection, c.id, ids))
         out += [_raw(row) for row in await connection.execute(query)]
     return out
 
@@ -457,7 +457,7 @@ async def mirrored(connection: AsyncConnection, system: str, keys: Sequence[RawK
 
 async def keys_of(connection: AsyncConnection, system: str, titles: Sequence[TitleKey]) -> list[RawKey]:
     query = sa.select(raw_table.c.kind, raw_table.c.id).where(
-        raw_table.c.system == system, raw_table.c.title.in_(titles)
+        raw_table.c.system == system, among(connection, raw_table.c.title, titles)
     )
     return [RawKey(row.kind, row.id) for row in await connection.execute(query)]
 
@@ -465,7 +465,7 @@ async def keys_of(connection: AsyncConnection, system: str, titles: Sequence[Tit
 async def raws_of(
     connection: AsyncConnection, system: str, titles: Sequence[TitleKey]
 ) -> dict[TitleKey, dict[RawKey, Raw]]:
-    query = sa.select(raw_table).where(raw_table.c.system == system, raw_table.c.title.in_(titles))
+    query = sa.select(raw_table).where(raw_table.c.system == system, among(connection, raw_table.c.title, titles))
     out: dict[TitleKey, dict[RawKey, Raw]] = {title: {} for title in titles}
     for row in await connection.execute(query):
         raw = _raw(row)
@@ -477,7 +477,7 @@ async def confirmed_at(connection: AsyncConnection, titles: Sequence[TitleKey]) 
     """(system, title) -> when the oldest of its raw objects was last read."""
     query = (
         sa.select(raw_table.c.system, raw_table.c.title, sa.func.min(raw_table.c.read_began))
-        .where(raw_table.c.title.in_(titles))
+        .where(among(connection, raw_table.c.title, titles))
         .group_by(raw_table.c.system, raw_table.c.title)
     )
     return {(row[0], row[1]): int(row[2]) for row in await connection.execute(query)}
@@ -544,7 +544,9 @@ async def unmark(connection: AsyncConnection, system: str, marks: Sequence[Mark]
 async def captured(
     connection: AsyncConnection, system: str, titles: Sequence[TitleKey]
 ) -> dict[tuple[TitleKey, str], Captured]:
-    query = sa.select(captured_table).where(captured_table.c.system == system, captured_table.c.title.in_(titles))
+    query = sa.select(captured_table).where(
+        captured_table.c.system == system, among(connection, captured_table.c.title, titles)
+    )
     return {
         (TitleKey(row.title), row.aspect): Captured(
             row.revision, row.fingerprint, row.reserved_revision, row.readable_revision, row.readable_body

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -30,6 +31,8 @@ NUMBERS = sa.Sequence("frontlist_number", metadata=metadata)
 number_table = sa.Table("number", metadata, sa.Column("value", sa.BigInteger, nullable=False))
 #: Classes of SQLSTATE that pass: connection, read-only, rolled back, out of resources, operator.
 PASSING = frozenset({"08", "25", "40", "53", "57"})
+#: In a connection's `info`: by how much PostgreSQL's clock is ahead of our steady one.
+AHEAD = "frontlist.ahead"
 #: Rows a statement.
 CHUNK = 500
 #: Rows a statement that takes a column's values as one array.
@@ -55,6 +58,7 @@ class Database:
             if self.sqlite:
                 # Taken at once: a deferred lock that is upgraded later fails instead of waiting.
                 await connection.exec_driver_sql("BEGIN IMMEDIATE")
+            connection.info.pop(AHEAD, None)
             async with _transaction(connection, self.sqlite):
                 yield connection
 
@@ -63,15 +67,22 @@ class Database:
         async with self.engine.connect() as connection:
             if self.sqlite:
                 await connection.exec_driver_sql("BEGIN")
+            connection.info.pop(AHEAD, None)
             async with _transaction(connection, self.sqlite):
                 yield connection
 
     async def now(self, connection: AsyncConnection) -> int:
-        """Microseconds since 1970: PostgreSQL's clock, the process's on SQLite."""
+        """Microseconds since 1970: PostgreSQL's clock, the process's on SQLite.
+
+        Asked once a transaction, and counted on from there: several functions in one transaction want to know.
+        """
         if self.sqlite:
             return self.clock.now_us()
-        seconds = sa.text("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
-        return int((await connection.execute(seconds)).scalar_one()) + self.clock.offset_us
+        ahead: int | None = connection.info.get(AHEAD)
+        if ahead is None:
+            seconds = sa.text("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
+            ahead = connection.info[AHEAD] = int((await connection.execute(seconds)).scalar_one()) - _steady_us()
+        return ahead + _steady_us() + self.clock.offset_us
 
     async def draw(self, connection: AsyncConnection, count: int = 1) -> list[int]:
         """`count` new numbers, ascending, each larger than any drawn before."""
@@ -157,31 +168,41 @@ class Database:
         """Rows as a table in a statement, a parameter a column: its text never depends on their number."""
         listed = [[row[column] for column in columns] for row in rows]
         if self.sqlite:
-            if any(isinstance(value, str) and "\x00" in value for row in listed for value in row):
-                # Its JSON functions would cut the text there in silence; PostgreSQL refuses it too.
-                raise DataError(name, None, ValueError("a text holds U+0000"))
-            body = json.dumps(listed, ensure_ascii=False)
-            each = sa.func.json_each(sa.bindparam(None, body, sa.Text)).table_valued("value", name=f"{name}_json")
+            each = _each(f"{name}_json", listed, [value for row in listed for value in row])
             picked = [
                 sa.type_coerce(sa.func.json_extract(each.c.value, f"$[{i}]"), kind).label(column)
                 for i, (column, kind) in enumerate(columns.items())
             ]
             return sa.select(*picked).subquery(name)
         arrays = [
-            sa.cast(sa.bindparam(None, [row[i] for row in listed], postgresql.ARRAY(kind)), postgresql.ARRAY(kind))
+            # One dimension, said aloud: each value would be looked at for more.
+            sa.cast(
+                sa.bindparam(None, [row[i] for row in listed], array := postgresql.ARRAY(kind, dimensions=1)), array
+            )
             for i, kind in enumerate(columns.values())
         ]
         named = [sa.column(column, kind) for column, kind in columns.items()]
         return sa.func.unnest(*arrays).table_valued(*named, name=name).render_derived()
 
-    def among(self, column: sa.Column[Any], values: Iterable[Any]) -> Any:
-        """`column` is one of these; PostgreSQL gets them as one array."""
-        if self.sqlite:
-            return column.in_(list(values))
-        return column == sa.any_(sa.bindparam(None, list(values), postgresql.ARRAY(column.type)))
-
     async def close(self) -> None:
         await self.engine.dispose()
+
+
+def among(connection: AsyncConnection, column: sa.ColumnElement[Any], values: Iterable[Any]) -> sa.ColumnElement[bool]:
+    """`column` is one of these; one parameter, so that the statement's text never depends on their number."""
+    listed = list(values)
+    if connection.dialect.name == "sqlite":
+        return column.in_(sa.select(_each("among", listed, listed).c.value))
+    return column == sa.any_(sa.bindparam(None, listed, postgresql.ARRAY(column.type, dimensions=1)))
+
+
+def _each(name: str, value: list[Any], texts: Iterable[Any]) -> sa.TableValuedAlias:
+    """The elements of a list as rows, for SQLite."""
+    if any(isinstance(text, str) and "\x00" in text for text in texts):
+        # Its JSON functions would cut the text there in silence; PostgreSQL refuses it too.
+        raise DataError(name, None, ValueError("a text holds U+0000"))
+    body = sa.bindparam(None, json.dumps(value, ensure_ascii=False), sa.Text)
+    return sa.func.json_each(body).table_valued("value", name=name)
 
 
 def typed(table: sa.Table, names: Iterable[str]) -> Columns:
@@ -196,6 +217,10 @@ def dump(value: Any) -> str:
 
 def load(text: str | None) -> Any:
     return None if text is None else json.loads(text)
+
+
+def _steady_us() -> int:
+    return time.monotonic_ns() // 1000
 
 
 def plain(text: str) -> str:

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontlist.contract import Json, Resource, TitleKey
 from frontlist.state.applied import applied_table
-from frontlist.state.database import CHUNK, Database, dump, load, metadata, plain
+from frontlist.state.database import CHUNK, Database, among, dump, load, metadata, plain
 
 DISCARDED = "discarded"
 dead_table = sa.Table(
@@ -129,7 +129,7 @@ async def of_titles(
 ) -> dict[Resource, list[Letter]]:
     """Open ones, and those that a person discarded."""
     c = dead_table.c
-    query = sa.select(dead_table).where(c.consumer == consumer, c.title.in_(titles), known())
+    query = sa.select(dead_table).where(c.consumer == consumer, among(connection, c.title, titles), known())
     out: dict[Resource, list[Letter]] = {}
     for each in map(_letter, await connection.execute(query)):
         out.setdefault(each.resource, []).append(each)
@@ -154,10 +154,10 @@ async def find(connection: AsyncConnection, wanted: Filter, *, limit: int | None
     if wanted.reason:
         query = query.where(sa.func.lower(c.reason).contains(wanted.reason.lower(), autoescape=True))
     if wanted.numbers:
-        query = query.where(c.number.in_(wanted.numbers))
+        query = query.where(among(connection, c.number, wanted.numbers))
     found: list[Letter] = []
     for part in [None] if wanted.titles is None else _parts(wanted.titles):
-        some = query if part is None else query.where(c.title.in_(part))
+        some = query if part is None else query.where(among(connection, c.title, part))
         found += map(_letter, await connection.execute(some))
     return sorted(found, key=lambda each: each.number)[:limit]
 

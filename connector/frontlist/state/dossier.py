@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontlist.clock import moment
 from frontlist.contract import Document, DocumentKey, Dossier, Json, Revision, State, TitleKey
-from frontlist.state.database import CHUNK, Database, dump, load, metadata
+from frontlist.state.database import CHUNK, Database, among, dump, load, metadata
 
 #: The document that says to which imprint a title belongs.
 STATES_IMPRINT = ("consonance", "metadata")
@@ -133,14 +133,14 @@ def _with_last_readable(each: Stored, before: Stored | None) -> Stored:
 
 async def _keys(db: Database, connection: AsyncConnection, names: set[TitleKey]) -> set[tuple[str, str, str]]:
     c = document_table.c
-    query = sa.select(c.system, c.aspect, c.title).where(db.among(c.title, names))
+    query = sa.select(c.system, c.aspect, c.title).where(among(connection, c.title, names))
     return {(row.system, row.aspect, row.title) for row in await connection.execute(query)}
 
 
 async def documents_of(
     connection: AsyncConnection, titles: Sequence[TitleKey]
 ) -> dict[tuple[str, str, str], sa.Row[tuple[object, ...]]]:
-    query = sa.select(document_table).where(document_table.c.title.in_(set(titles)))
+    query = sa.select(document_table).where(among(connection, document_table.c.title, titles))
     return {(row.system, row.aspect, row.title): row for row in await connection.execute(query)}
 
 
@@ -177,7 +177,7 @@ async def traced(connection: AsyncConnection, names: Sequence[TitleKey], since: 
     c = document_table.c
     query = (
         sa.select(c.title, c.traceparent)
-        .where(c.title.in_(set(names)), c.traceparent.is_not(None), c.revision >= since)
+        .where(among(connection, c.title, names), c.traceparent.is_not(None), c.revision >= since)
         .order_by(c.revision.desc())
     )
     out: dict[TitleKey, list[str]] = {}
@@ -232,7 +232,9 @@ async def imprints(connection: AsyncConnection, titles: Iterable[TitleKey]) -> d
     wanted = sorted(set(titles))
     out: dict[TitleKey, str] = dict.fromkeys(wanted, "")
     for start in range(0, len(wanted), CHUNK):
-        query = sa.select(c.title, c.imprint).where(c.title.in_(wanted[start : start + CHUNK]), c.imprint.is_not(None))
+        query = sa.select(c.title, c.imprint).where(
+            among(connection, c.title, wanted[start : start + CHUNK]), c.imprint.is_not(None)
+        )
         out |= {TitleKey(row.title): row.imprint for row in await connection.execute(query)}
     return out
 

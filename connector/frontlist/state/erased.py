@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontlist.contract import TitleKey
-from frontlist.state.database import Database, metadata
+from frontlist.state.database import Database, among, metadata
 
 erased_table = sa.Table(
     "erased",
@@ -30,7 +30,7 @@ async def put(
 async def of(connection: AsyncConnection, consumer: str, titles: Sequence[TitleKey]) -> dict[TitleKey, int]:
     """title -> when somebody was erased from it."""
     e = erased_table.c
-    query = sa.select(e.title, e.at).where(e.consumer == consumer, e.title.in_(titles))
+    query = sa.select(e.title, e.at).where(e.consumer == consumer, among(connection, e.title, titles))
     return {TitleKey(row.title): row.at for row in await connection.execute(query)}
 
 

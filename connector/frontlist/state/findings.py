@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontlist.contract import Finding, TitleKey
-from frontlist.state.database import Database, metadata, plain
+from frontlist.state.database import Database, among, metadata, plain
 
 finding_table = sa.Table(
     "finding",
@@ -40,7 +40,9 @@ async def settle(
     `keep`: title -> resources of which nothing is known now, so that what was found of them stays open.
     """
     f = finding_table.c
-    query = sa.select(finding_table).where(f.consumer == consumer, f.title.in_(said), f.closed_at.is_(None))
+    query = sa.select(finding_table).where(
+        f.consumer == consumer, among(connection, f.title, said), f.closed_at.is_(None)
+    )
     opened = {(row.title, row.key): row for row in await connection.execute(query)}
     wanted = {(title, each.key): each for title, findings in said.items() for each in findings}
     unknown = {title: tuple(resources) for title, resources in (keep or {}).items()}

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontlist.contract import FieldKey, Json, Resource, TitleKey
-from frontlist.state.database import CHUNK, Database, dump, load, metadata
+from frontlist.state.database import CHUNK, Database, among, dump, load, metadata
 
 held_table = sa.Table(
     "held",
@@ -134,7 +134,9 @@ async def of_titles(connection: AsyncConnection, consumer: str, titles: Collecti
     """Those that wait, and those that were confirmed and not yet written."""
     c = held_table.c
     query = sa.select(held_table).where(
-        c.consumer == consumer, c.title.in_(titles), sa.or_(c.settled.is_(None), c.settled == "confirmed")
+        c.consumer == consumer,
+        among(connection, c.title, titles),
+        sa.or_(c.settled.is_(None), c.settled == "confirmed"),
     )
     return [_held(row) for row in await connection.execute(query)]
 

@@ -93,6 +93,13 @@ async def active(connection: AsyncConnection) -> Activation | None:
     return None if row is None else Activation(row.number, row.fingerprint, row.text)
 
 
+async def active_number(connection: AsyncConnection) -> int | None:
+    """The number of the mapping in force."""
+    query = sa.select(sa.func.max(activation_table.c.number))
+    number: int | None = (await connection.execute(query)).scalar_one_or_none()
+    return number
+
+
 async def began_at(connection: AsyncConnection) -> int | None:
     """When the first mapping became active."""
     at: int | None = (await connection.execute(sa.select(sa.func.min(activation_table.c.at)))).scalar_one_or_none()

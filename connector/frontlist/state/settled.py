@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontlist.contract import Json, Resource, TitleKey
-from frontlist.state.database import CHUNK, Database, dump, load, metadata
+from frontlist.state.database import CHUNK, Database, among, dump, load, metadata
 
 #: (target, kind, source id) -> the id there; `source_id` is Consonance's, e.g. a product id.
 link_table = sa.Table(
@@ -139,7 +139,7 @@ async def relinked(connection: AsyncConnection, system: str, objects: Mapping[tu
 
 async def links_of(connection: AsyncConnection, titles: Sequence[TitleKey]) -> dict[TitleKey, dict[Resource, str]]:
     """title -> (target, kind, source id) -> the id there."""
-    query = sa.select(link_table).where(link_table.c.title.in_(titles), link_table.c.id.is_not(None))
+    query = sa.select(link_table).where(among(connection, link_table.c.title, titles), link_table.c.id.is_not(None))
     out: dict[TitleKey, dict[Resource, str]] = {title: {} for title in titles}
     for row in await connection.execute(query):
         out[TitleKey(row.title)][Resource(row.target, row.kind, row.source_id)] = row.id
@@ -190,9 +190,19 @@ async def decisions(connection: AsyncConnection, kind: str, keys: Sequence[str] 
     """key -> body of the decisions of a kind; taken-back ones (null) are left out."""
     query = sa.select(decision_table.c.key, decision_table.c.body).where(decision_table.c.kind == kind)
     if keys is not None:
-        query = query.where(decision_table.c.key.in_(keys))
+        query = query.where(among(connection, decision_table.c.key, keys))
     found = {row.key: load(row.body) for row in await connection.execute(query)}
     return {key: body for key, body in found.items() if body is not None}
+
+
+async def of_kinds(connection: AsyncConnection, *kinds: str) -> dict[str, dict[str, Json]]:
+    """kind -> key -> body, as `decisions` for each of them."""
+    query = sa.select(decision_table.c.kind, decision_table.c.key, decision_table.c.body)
+    out: dict[str, dict[str, Json]] = {kind: {} for kind in kinds}
+    for row in await connection.execute(query.where(decision_table.c.kind.in_(kinds))):
+        if (body := load(row.body)) is not None:
+            out[row.kind][row.key] = body
+    return out
 
 
 async def decision(connection: AsyncConnection, kind: str, key: str) -> Json:

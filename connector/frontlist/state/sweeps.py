@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontlist.contract import Json, Resource, TitleKey
-from frontlist.state.database import CHUNK, Database, dump, load, metadata
+from frontlist.state.database import CHUNK, Database, among, dump, load, metadata
 
 Kind = Literal["replay", "reconcile"]
 
@@ -166,7 +166,7 @@ async def due_of(connection: AsyncConnection, consumer: str, titles: Sequence[Ti
     query = (
         sa.select(t.title, s.kind, s.id)
         .join_from(sweep_title_table, sweep_table, t.sweep == s.id)
-        .where(t.consumer == consumer, t.title.in_(titles), t.state == "due")
+        .where(t.consumer == consumer, among(connection, t.title, titles), t.state == "due")
         .order_by(s.created_at)
     )
     out: dict[TitleKey, list[str]] = {}

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontlist.contract import TitleKey
-from frontlist.state.database import NUMBERS, Database, metadata, typed
+from frontlist.state.database import NUMBERS, Database, among, metadata, typed
 from frontlist.state.processes import alive
 
 #: Microseconds.
@@ -312,7 +312,7 @@ async def release(db: Database, connection: AsyncConnection, process: str, but: 
     c = work_table.c
     mine = sa.update(work_table).where(c.claimed_by == process).values(claimed_by=None)
     kept = [each.claim for each in but]
-    await connection.execute(mine.where(sa.not_(db.among(c.claim, kept))) if kept else mine)
+    await connection.execute(mine.where(sa.not_(among(connection, c.claim, kept))) if kept else mine)
 
 
 async def stopped(connection: AsyncConnection, consumers: Sequence[str], now: int, reason: str) -> list[Due]:

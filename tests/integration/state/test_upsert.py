@@ -6,7 +6,7 @@ import pytest
 
 from frontlist.clock import Clock
 from frontlist.state import schema
-from frontlist.state.database import ARRAYS, CHUNK, Database
+from frontlist.state.database import ARRAYS, CHUNK, Database, among
 from frontlist.state.dossier import offset_table
 
 MANY = ARRAYS + CHUNK + 1
@@ -44,5 +44,5 @@ async def test_more_rows_than_a_statement_takes_are_stored_and_only_the_newer_on
 async def test_rows_among_many_values_are_found(db: Database) -> None:
     await stored(db, 5, count=700)
     async with db.read() as c:
-        query = offset_table.select().where(db.among(offset_table.c.partition, range(600, 5000)))
+        query = offset_table.select().where(among(c, offset_table.c.partition, range(600, 5000)))
         assert len((await c.execute(query)).all()) == 100
