@@ -127,11 +127,15 @@ class Installation:
                 await each.close()
         await self.db.close()
 
-    async def introspect(self) -> list[str]:
-        """What the systems can do now; answers those that are known for the first time. One that fails is logged."""
+    async def introspect(self, *, first: bool = False) -> list[str]:
+        """What the systems can do now; answers those that are known for the first time. One that fails is logged.
+
+        `first`: at the start of work, which waits for it.
+        """
         new = []
         for name, target in self.targets.items():
-            if name not in self.known:
+            if first and name not in self.known:
+                # Said at the start alone: a vendor that stays away takes nobody out of service.
                 self.observed.turned("work", f"{name} was not asked yet what it can do")
             try:
                 found = await target.capabilities()
@@ -287,7 +291,7 @@ async def watched(
     """Facts, metrics and traces of this process, and the server that shows them, for as long as the block lasts."""
     exporting = Exporting(it.settings.telemetry, it.settings.tenant)
     instruments = Instruments(it.clock, it.settings.health, traces or exporting.traces)
-    facts, over = instruments.facts, asyncio.Event()
+    facts = instruments.facts
     captures = [f"capture/{name}" for name in it.sources] if "capture" in parts else []
     facts.parts = (*captures, *(part for part in ("intake", "work") if part in parts), "outbox")
     facts.every = intervals(it)
@@ -299,11 +303,11 @@ async def watched(
             serving = stack.enter_context(Serving(it.settings.health.listen, probes.paths))
             it.probes = serving.url
             log.info("probes and metrics are served", url=it.probes)
-        watching = asyncio.create_task(watch.run(over))
+        watching = asyncio.create_task(watch.run())
         try:
             yield facts
         finally:
-            over.set()
+            watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
             await asyncio.to_thread(exporting.close)
 
@@ -572,7 +576,7 @@ async def fits(it: Installation) -> None:
 
 async def _work(it: Installation, working: Worker, stopping: asyncio.Event) -> None:
     """Both tenants are asked what they can do before the first plan; one that does not answer is not written."""
-    await it.introspect()
+    await it.introspect(first=True)
     async with asyncio.TaskGroup() as group:
         group.create_task(working.run(stopping))
         group.create_task(_keep_introspecting(it, stopping))

@@ -14,6 +14,7 @@ import pytest
 
 from faults.scene import Scene
 from frontlist.embedded.postgres import binaries
+from frontlist.ending import HUNG
 
 SOME = 20
 
@@ -64,6 +65,7 @@ def test_sigterm_while_the_database_does_not_answer_ends_in_time(scene: Scene, h
         (proxy.refuse if how == "gone" else proxy.hold)()
         load.edits(20)
         one.stop()
+        assert one.process.returncode in ({0} if how == "gone" else {0, HUNG}), one.said()
         proxy.heal()
         scene.run()
         load.edits(20)

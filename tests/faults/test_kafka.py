@@ -53,6 +53,7 @@ def test_sigterm_while_the_broker_does_not_answer_ends_in_time(scene: Scene, how
         (proxy.refuse if how == "gone" else proxy.hold)()
         load.edits(40)
         one.stop()
+        assert one.process.returncode == 0, one.said()
         proxy.heal()
         scene.run()
         load.edits(20)

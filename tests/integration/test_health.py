@@ -22,6 +22,7 @@ from frontlist.cli.looking import summary
 from frontlist.clock import Clock
 from frontlist.embedded import Kafka
 from frontlist.errors import ConfigurationError
+from frontlist.observed import Observed
 from frontlist.runtime import PARTS, Installation
 from frontlist.settings import Settings
 
@@ -392,3 +393,29 @@ async def test_status_shows_the_checks_of_the_process_and_of_the_database(on_sql
         assert "intake" not in {each["check"] for each in alone["checks"]}
         assert {"due work", "outbox age", "feed/consonance/contracts"} <= {each["check"] for each in alone["checks"]}
         json.dumps(found)
+
+
+class Heard(Observed):
+    """Which parts said that something keeps them from their work."""
+
+    def __init__(self) -> None:
+        self.troubled: list[str] = []
+
+    def turned(self, part: str, trouble: str = "") -> None:
+        self.troubled += [part] if trouble else []
+
+
+async def test_a_vendor_that_stays_away_takes_work_out_of_service_at_the_start_alone(
+    tmp_path: Path, sqlite_url: str, kafka_bootstrap: str, topic_prefix: str
+) -> None:
+    with tenants.pair() as both:
+        settings = tenants.settings(tmp_path, sqlite_url, kafka_bootstrap, topic_prefix, both)
+    it, heard = Installation(settings), Heard()
+    it.observe(heard)
+    try:
+        assert await it.introspect(first=True) == []
+        assert set(heard.troubled) == {"work"}
+        heard.troubled.clear()
+        assert (await it.introspect(), heard.troubled) == ([], [])
+    finally:
+        await it.close()
