@@ -122,7 +122,7 @@ async def plan(it: runtime.Installation, selection: Selection, say: Callable[[in
     for (consumer, _), (title, _found) in images.items():
         by_title.setdefault(consumer, set()).add(title)
     looked: dict[tuple[str, Resource], Looked] = {}
-    preview = Preview(it)
+    preview = Preview(it, work.Priority.METADATA)
     for consumer, titles in by_title.items():
         if consumer in it.plugins.consumers:
             async for each in preview.looked(consumer, sorted(titles), say):

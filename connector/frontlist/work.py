@@ -516,8 +516,7 @@ class Worker:
             elif mode != Mode.OFF and _may_be_there(desired, have, seen):
                 self._wait_for_a_link(title, desired.resource, seen)
             elif order.may(seen.modes) and (why := seen.pauses.why(order.resource.target, claim.priority)):
-                said = f"{order.resource.target} is paused: {why}"
-                _put_off(title, order, Result("deferred", said, after=pauses.AGAIN, called=False))
+                _put_off(title, order, Result("deferred", why, after=pauses.AGAIN, called=False))
             elif order.may(seen.modes):
                 orders.append(order)
             elif mode != Mode.OFF:
@@ -730,6 +729,15 @@ def _may_be_there(desired: Desired, have: applied.Applied | None, seen: Seen) ->
     """Whether it would be made although a record that nobody linked may stand for it."""
     creates = isinstance(desired, Ensure) and desired.create and (have is None or not have.present)
     return creates and desired.resource in seen.held_back
+
+
+def keeps(
+    desired: Desired, have: applied.Applied | None, seen: Seen, mode: Mode, priority: int, *, writes: bool
+) -> str | None:
+    """In words, what `_orders` would make it wait for, for previews; None: nothing."""
+    if mode != Mode.OFF and _may_be_there(desired, have, seen):
+        return holding.finding(desired.resource, seen.held_back[desired.resource]).message
+    return seen.pauses.why(desired.resource.target, priority) if writes else None
 
 
 def without_first_erasures(desired: Desired, have: applied.Applied | None) -> Desired:
