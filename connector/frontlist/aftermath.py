@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from frontlist import brakes, pins
+from frontlist import brakes, decisions, pins
 from frontlist.contract import Desired, Ensure, FieldKey, Finding, Json, Resource, TitleKey
 from frontlist.jobs import Result
 from frontlist.pins import Pin, Pins, Put
-from frontlist.state import applied, dead, erased, held, settled, sweeps, work
+from frontlist.state import dead, erased, held, settled, sweeps, work
 from frontlist.state.database import Database
 from frontlist_schemas.canonical import fingerprint
 
@@ -136,8 +136,7 @@ async def settle(
         at = there.erased.get(each.claim.title)
         if at is not None and each.stated > at and set(each.outcomes) <= {"applied", "unchanged"}:
             await erased.written(connection, consumer, each.claim.title, at)
-    kept = await settled.save_decisions(db, connection, decided)
-    await applied.post(db, connection, [(decisions_topic, f"{one.kind}/{one.key}", one.value) for one in kept])
+    await decisions.keep(db, connection, decisions_topic, decided)
 
 
 async def _dead(db: Database, connection: AsyncConnection, consumer: str, there: Beside, done: Done, now: int) -> None:

@@ -15,8 +15,8 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from frontlist import decisions, ownership
 from frontlist import mapping as field_mapping
-from frontlist import ownership
 from frontlist.brakes import Brakes
 from frontlist.capture import Capture, read_to_end
 from frontlist.clock import Clock
@@ -203,12 +203,9 @@ class Installation:
             await self.db.lock(c, "frontlist/identity")
             if await installation.fact(c, "tenant") is not None:
                 return  # another replica was first
-            [number] = await self.db.draw(c)
             identity = {"tenant": self.settings.tenant, "database": self.clock.new_id()}
             await installation.state(self.db, c, identity)
-            said = settled.Decision("installation", "identity", identity, number)
-            await settled.save_decisions(self.db, c, [said])
-            await applied.post(self.db, c, [(self.decisions, "installation/identity", said.value)])
+            await decisions.decide(self.db, c, self.decisions, {("installation", "identity"): identity})
 
     async def activate(self) -> Active:
         """The configured mapping becomes the active one under a number from the database."""

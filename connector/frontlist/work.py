@@ -16,7 +16,7 @@ import structlog
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from frontlist import aftermath, pauses
+from frontlist import aftermath, decisions, pauses
 from frontlist.aftermath import Beside
 from frontlist.clock import Clock, microseconds, moment
 from frontlist.contract import (
@@ -612,9 +612,7 @@ class Worker:
                 continue
             key = settled.note_key(consumer, title.claim.title)
             fresh.append(settled.Decision("note", key, dict(title.plan.notes), title.claim.claim))
-        kept = await settled.save_decisions(self.db, c, fresh)
-        records = [(self.decisions, f"note/{each.key}", {"body": each.body, "number": each.number}) for each in kept]
-        await applied.post(self.db, c, records)
+        await decisions.keep(self.db, c, self.decisions, fresh)
 
     def _finished(self, title: Title, look: int | None, now: int) -> work.Finished:
         claim, plan = title.claim, title.plan
