@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontlist import brakes, decisions, pins
-from frontlist.contract import Desired, Ensure, FieldKey, Finding, Json, Resource, TitleKey
+from frontlist.contract import Desired, Dossier, Ensure, FieldKey, Finding, Json, Resource, TitleKey
 from frontlist.jobs import Result
 from frontlist.pins import Pin, Pins, Put
 from frontlist.state import dead, erased, held, settled, sweeps, work
@@ -21,6 +21,8 @@ from frontlist_schemas.canonical import fingerprint
 
 #: Outcomes after which nothing more is to be expected of a sweep's title for now.
 PENDING = frozenset({"retry", "busy"})
+#: Newer than any revision.
+NEVER = 2**63
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ class Brought:
 class Done:
     """A title whose claim still stands. `planned`: None where the plan failed; `outcomes`: withheld ones too.
 
-    `stated`: the revision of Consonance's metadata that was planned from.
+    `stated`: see there.
     """
 
     claim: work.Claim
@@ -88,6 +90,11 @@ class Done:
     puts: Mapping[Resource, Put]
     outcomes: Sequence[str] = ()
     stated: int = 0
+
+
+def stated(dossier: Dossier) -> int:
+    """The revision of the oldest document with a text that was planned from; one without a text names nobody."""
+    return min((int(each.revision) for each in dossier.documents.values() if each.body is not None), default=NEVER)
 
 
 async def beside(

@@ -55,9 +55,10 @@ async def forget(it: runtime.Installation, who: str) -> Forgotten:
         for name, source in it.sources.items():
             titles = await _scrub(c, name, source, who, omit)
             await captured.mark(it.db, c, name, titles)
-            done.titles += sorted(titles)
+            done.titles = sorted({*done.titles, *titles})
         for start in range(0, len(done.titles), CHUNK):
             part = done.titles[start : start + CHUNK]
+            await _publish(it, c, part)
             for what, number in (await _erase(it, c, part, omit)).items():
                 done.removed[what] = done.removed.get(what, 0) + number
         await erased.put(it.db, c, await installation.registered(c), done.titles, now)
@@ -92,6 +93,14 @@ async def _stated(c: AsyncConnection, table: sa.Table, body: sa.Column[str], sys
     query = sa.select(table.c.title, body).where(table.c.system == system, body.contains(number, autoescape=True))
     rows = (await c.execute(query)).all()
     return {TitleKey(title) for title, text in rows if without(said := load(text), frozenset({who})) != said}
+
+
+async def _publish(it: runtime.Installation, c: AsyncConnection, titles: Sequence[TitleKey]) -> None:
+    """By every system that states something of them: until all is newer, what stands there may name the person."""
+    t = captured_table.c
+    rows = (await c.execute(sa.select(t.system, t.title).where(t.title.in_(titles)).distinct())).all()
+    for name in it.sources:
+        await captured.mark(it.db, c, name, [TitleKey(row.title) for row in rows if row.system == name])
 
 
 async def _forget_statements(c: AsyncConnection, titles: Sequence[TitleKey], omit: frozenset[str]) -> None:

@@ -125,8 +125,8 @@ class Seen:
 class Title:
     """One claimed title on its way; `noted`: what its consumer's last plan noted.
 
-    `changed_at`: when the live change was observed that made it due (microseconds since 1970). `stated`: the revision
-    of Consonance's metadata that was planned from. `there`: what stood beside the plan.
+    `changed_at`: when the live change was observed that made it due (microseconds since 1970). `stated`: see
+    aftermath. `there`: what stood beside the plan.
     """
 
     claim: work.Claim
@@ -419,7 +419,7 @@ class Worker:
             there = await aftermath.beside(c, consumer.name, names, planned)
             for title in titles:
                 title.there = there
-                title.stated = int(seen.dossiers[title.claim.title].get("consonance", "metadata").revision)
+                title.stated = aftermath.stated(seen.dossiers[title.claim.title])
             held = dict(seen.held) | await applied.of_resources(self.db, c, consumer.name, strangers)
             orders = [self._orders(title, seen, held, active, now) for title in titles]
             orders = await self._without_reading(c, seen, orders)

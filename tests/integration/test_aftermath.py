@@ -18,7 +18,7 @@ from frontlist.ensure import Delivery, EnsureSettings
 from frontlist.errors import DeadLetter, Retry
 from frontlist.keeping import Keeper, KeepSettings, sizes
 from frontlist.settling import confirm, discard, let_through, reject
-from frontlist.state import applied, census, dead, dossier, held, installation, schema, settled, sweeps, work
+from frontlist.state import applied, census, dead, dossier, erased, held, installation, schema, settled, sweeps, work
 from frontlist.state.database import Database
 from frontlist.sweeping import ReconcileSettings, Selection, Sweeper, begin, feed, turn
 from frontlist.work import Active, Worker, WorkSettings
@@ -88,6 +88,23 @@ class Scene(Place):
         await self.work()
         assert all(self.shelf.held[title] == fields for title in titles)
         self.clock.offset_us += 2 * DAY
+
+    async def state(self, title: str, aspect: str, state: Any, body: Any) -> None:
+        self.clock.offset_us += 1000
+        async with self.db.begin() as c:
+            now = await self.db.now(c)
+            stored = dossier.Stored("consonance", aspect, TitleKey(title), now, state, body)
+            await dossier.store(self.db, c, [stored])
+
+    async def again(self, title: str) -> None:
+        async with self.db.begin() as c:
+            now = await self.db.now(c)
+            await work.mark(self.db, c, [work.Due("wishes", TitleKey(title), now, 40, "test")])
+        await self.work()
+
+    async def erased(self) -> list[str]:
+        async with self.db.read() as c:
+            return sorted(await erased.of(c, "wishes", [TitleKey(each) for each in self.wishes.fields]))
 
     async def decide(self, kind: str, key: str, body: Any) -> None:
         async with self.db.begin() as c:
@@ -524,6 +541,24 @@ async def waiting(db: Database) -> bool:
     async with db.read() as c:
         query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
         return bool((await c.exec_driver_sql(query)).scalar_one())
+
+
+@pytest.mark.parametrize("aspects", [["metadata"], ["formats"], ["metadata", "formats"], []])
+async def test_what_is_overwritten_is_kept_again_once_all_that_a_title_states_was_published_without_the_person(
+    scene: Scene, aspects: list[str]
+) -> None:
+    await scene.stand(["work:1"], title="A")
+    await scene.state("work:1", "metadata", "gone", None)
+    for aspect in aspects:
+        await scene.state("work:1", aspect, "present", {"imprint": {"name": "Blue Heron"}})
+    async with scene.db.begin() as c:
+        await erased.put(scene.db, c, ["wishes"], [TitleKey("work:1")], await scene.db.now(c))
+    for left in range(len(aspects), 0, -1):
+        await scene.again("work:1")
+        assert await scene.erased() == ["work:1"], f"{left} documents are older"
+        await scene.state("work:1", aspects[left - 1], "present", {"imprint": {"name": "Blue Heron"}})
+    await scene.again("work:1")
+    assert await scene.erased() == []
 
 
 async def test_what_waits_for_a_person_is_counted_by_titles_and_a_discarded_letter_not_at_all(scene: Scene) -> None:
