@@ -13,18 +13,33 @@ import tenants
 from frontlist import Brake, Capabilities, Ensure, FieldKey, Plan, TitleKey
 from frontlist.brakes import Brakes, BrakeSettings
 from frontlist.clock import Clock
-from frontlist.contract import Context, Dossier
+from frontlist.contract import Context, Dossier, Resource
 from frontlist.ensure import Delivery, EnsureSettings
 from frontlist.errors import DeadLetter, Retry
 from frontlist.keeping import Keeper, KeepSettings, sizes
 from frontlist.settling import confirm, discard, let_through, reject
-from frontlist.state import applied, census, dead, dossier, erased, held, installation, schema, settled, sweeps, work
+from frontlist.state import (
+    applied,
+    census,
+    dead,
+    dossier,
+    drift,
+    erased,
+    held,
+    installation,
+    processes,
+    schema,
+    settled,
+    sweeps,
+    work,
+)
 from frontlist.state.database import Database
 from frontlist.sweeping import ReconcileSettings, Selection, Sweeper, begin, feed, turn
 from frontlist.work import Active, Worker, WorkSettings
 from integration.test_ensure import KEY, Place, Shelf, Wishes
 
 HOUR = 3_600_000_000
+RECORD = Resource("shelf", "record", "work:1")
 DAY = 24 * HOUR
 
 
@@ -512,6 +527,34 @@ async def test_what_is_over_is_taken_out_after_its_time_and_nothing_else(scene: 
     assert await keeper.once() == {"work": 1}, "the dead letter is tried daily, so its row is never over"
     async with scene.db.read() as c:
         assert (await sizes(c))["dead_letter"] == 1
+
+
+async def test_the_drift_of_an_ended_sweep_goes_with_it_and_so_do_old_looks_leases_and_processes(
+    scene: Scene,
+) -> None:
+    await scene.stand(["work:1"], title="A")
+    old = await scene.sweep()
+    await drain(scene)
+    rows = [sweeps.Drift(each, RECORD, "title", kept=False) for each in (old, "")]
+    async with scene.db.begin() as c:
+        await sweeps.count_drift(scene.db, c, rows)
+        await drift.mark(scene.db, c, await drift.held(c, [RECORD]), await scene.db.now(c), HOUR)
+        await processes.acquire(scene.db, c, [("shelf/work:9", "dead")], 45.0)
+        await processes.beat(scene.db, c, "dead", "work")
+    scene.clock.offset_us += 100 * DAY
+    new = await scene.sweep()
+    async with scene.db.begin() as c:
+        await sweeps.count_drift(scene.db, c, [sweeps.Drift(new, RECORD, "title", kept=False)])
+        await processes.beat(scene.db, c, "alive", "work")
+        known = (await c.execute(processes.process_table.select())).all()
+        assert "dead" in {row.id for row in known}, "the keeper alone takes processes out"
+    went = await Keeper(scene.db, scene.clock, KeepSettings()).once()
+    assert went.pop("process") >= 1
+    assert went == {"before_image": 1, "sweep": 1, "sweep_title": 1, "drift": 1, "drift_look": 1, "lease": 1}
+    async with scene.db.read() as c:
+        left = (await c.execute(sweeps.drift_table.select())).all()
+        assert {row.sweep for row in left} == {"", new}
+        assert [row.id for row in (await c.execute(processes.process_table.select())).all()] == ["alive"]
 
 
 async def test_only_one_process_keeps(scene: Scene) -> None:
