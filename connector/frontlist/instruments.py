@@ -38,6 +38,7 @@ class Instruments(Observed):
         now = clock.steady()
         self.facts = Facts(began=now, ticked_at=now, consumed_at=now)
         self._report = health.Report(clock)
+        self._drifted: set[str] = set()
 
     def checks(self) -> list[Check]:
         """From any thread."""
@@ -104,6 +105,12 @@ class Instruments(Observed):
     def wrote(self, consumer: str, target: str, resources: int = 1) -> None:
         self.turned("work")
         self.metrics.count("frontlist_writes_total", consumer, target, by=resources)
+
+    def drifted(self, target: str, field: str, left: bool) -> None:
+        if len(self._drifted) < metrics.MOST_VALUES:
+            self._drifted.add(field)
+        shown = field if field in self._drifted else metrics.OTHER
+        self.metrics.count("frontlist_drifted_cells_total", target, shown, "left" if left else "set back")
 
     def stale(self, target: str, writes: int) -> None:
         self.metrics.count("frontlist_stale_writes_total", target, by=writes)
