@@ -599,8 +599,9 @@ class Worker:
         for title, each in done:
             behind = None if title.changed_at is None else (now - title.changed_at) / SECOND
             self.observed.outcome(each.claim.consumer, each.outcome, behind)
-        for one, key in [(one, key) for title, _ in done for one in title.brought for key in one.drifted]:
-            self.observed.drifted(one.resource.target, f"{one.resource.kind}/{key}", key in one.left)
+        for one in [brought for title, _ in done for brought in title.brought]:
+            for key in one.drifted:
+                self.observed.drifted(one.resource.target, f"{one.resource.kind}/{key}", key in one.left)
         for name in sorted({each.claim.consumer for _, each in done}):
             log.info("work: done", consumer=name, **_outcomes([e for _, e in done if e.claim.consumer == name]))
         await self.step("finished")
