@@ -291,7 +291,7 @@ async def watched(
     facts = instruments.facts
     captures = [f"capture/{name}" for name in it.sources] if "capture" in parts else []
     facts.parts = (*captures, *(part for part in ("intake", "work") if part in parts), "outbox")
-    facts.every = intervals(it)
+    facts.tenant, facts.every = it.settings.tenant, intervals(it)
     it.observe(instruments)
     watch = Watch(instruments, it.db, it.topics.cluster_id, stopping)
     probes = Probes(instruments, watch, asyncio.get_running_loop())
@@ -314,6 +314,8 @@ async def _prepare(it: Installation, facts: Facts) -> tuple[Mapping[str, TopicSt
     facts.stage = "the topics are looked at"
     there = await it.check_topics()
     await it.identify(there)
+    async with it.db.read() as c:
+        facts.database_id = await installation.fact(c, "database")
     if it.db.sqlite:
         # No other process can be alive beside this file, so what the last one held is free.
         async with it.db.begin() as c:
