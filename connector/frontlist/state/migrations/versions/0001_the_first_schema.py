@@ -256,6 +256,13 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("raw", schema=None) as batch_op:
         batch_op.create_index("raw_by_title", ["system", "title"], unique=False)
+        batch_op.create_index(
+            "raw_unclaimed",
+            ["system", "kind"],
+            unique=False,
+            sqlite_where=sa.text("title LIKE 'object:%' AND body IS NOT NULL"),
+            postgresql_where=sa.text("title LIKE 'object:%' AND body IS NOT NULL"),
+        )
 
     op.create_table(
         "raw_isbn",
