@@ -433,7 +433,7 @@ async def unclaimed(connection: AsyncConnection, linked: Mapping[str, Json]) -> 
     `linked`: modules whose link report a person accepted.
     """
     c = raw_table.c
-    # Literal: for a parameter no partial index is used. Each plan asks.
+    # Literal, as the partial index is not found by a plan that knows no parameter. Each plan asks.
     stranger = c.title.like(sa.literal_column("'object:%'"))
     query = (
         sa.select(c.kind, sa.func.count())

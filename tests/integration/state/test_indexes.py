@@ -12,10 +12,12 @@ from frontlist.state import captured, schema, settled
 from frontlist.state.database import Database
 
 MANY = 100_000
+#: From the sixth time on PostgreSQL may take a plan that knows no parameter.
+TIMES = 10
 RAW = f"""
 INSERT INTO raw (system, kind, id, title, body, read_began, seen_pass)
 SELECT 'fourallportal', CASE WHEN i % 1000 = 0 THEN 'product' ELSE 'file' END, i::text,
-       CASE WHEN i % 100 = 0 THEN 'object:' || i ELSE 'work:' || i END, repeat('x', 200), 0, 0
+       CASE WHEN i % 100 = 0 THEN 'object:' || i ELSE 'work:' || i END, repeat('x', 1000), 0, 0
 FROM generate_series(1, {MANY}) AS i
 """
 DECISIONS = f"""
@@ -30,8 +32,11 @@ async def db(postgresql_url: str) -> AsyncIterator[Database]:
     db = Database(postgresql_url, Clock())
     await schema.upgrade(db)
     async with db.begin() as c:
-        for each in (RAW, DECISIONS, "ANALYZE raw", "ANALYZE decision"):
+        for each in (RAW, DECISIONS):
             await c.exec_driver_sql(each)
+    # As autovacuum does in time.
+    async with db.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as c:
+        await c.exec_driver_sql("VACUUM ANALYZE raw, decision")
     yield db
     await db.close()
 
@@ -51,12 +56,11 @@ async def test_it_is_asked_of_an_index(
 ) -> None:
     before = await scans(db, index)
     async with db.begin() as c:
-        # As it is from the sixth time on: a plan that knows no parameter.
-        await c.exec_driver_sql("SET LOCAL plan_cache_mode = force_generic_plan")
-        await ask(c)
+        for _ in range(TIMES):
+            await ask(c)
         await c.exec_driver_sql("SELECT pg_stat_force_next_flush()")
     after = await scans(db, index)
-    assert after > before
+    assert after - before >= TIMES
 
 
 async def scans(db: Database, index: str) -> int:
