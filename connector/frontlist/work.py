@@ -64,6 +64,8 @@ RELEASE = 3.0
 EVENTS = "events."
 #: What waits for a link is looked at again after so many seconds, though it is marked when the record is linked.
 LINK_AGAIN = 3600.0
+#: The same where a target could not be asked yet what it can do.
+UNKNOWN_AGAIN = 60.0
 #: Of these nothing is known: what was found of their resources stays open.
 UNSETTLED = frozenset({"retry", "busy", "deferred", "stopped"})
 #: An outcome of a title is the one of its resources that needs most attention.
@@ -511,8 +513,7 @@ class Worker:
             )
             mode = seen.modes.of(desired.flow, whose)
             if desired.resource.target not in self.capabilities():
-                said = f"{desired.resource.target} is not introspected yet"
-                _put_off(title, order, Result("retry", said, after=2.0, called=False))
+                _put_off(title, order, self._unknown(desired.resource.target))
             elif mode != Mode.OFF and _may_be_there(desired, have, seen):
                 self._wait_for_a_link(title, desired.resource, seen)
             elif order.may(seen.modes) and (why := seen.pauses.why(order.resource.target, claim.priority)):
@@ -526,6 +527,12 @@ class Worker:
             if each.title == claim.title and resource not in ordered and each.in_doubt(now):
                 orders.append(Order(claim, resource, None, vector, each, span=title.span))
         return orders
+
+    def _unknown(self, target: str) -> Result:
+        """Deferred rather than backed off, so that other targets go on; every title is marked once it is known."""
+        if target not in self.delivery.lanes:
+            return Result("deferred", f"no target {target} is configured", after=DAY / SECOND, called=False)
+        return Result("deferred", f"{target} is not introspected yet", after=UNKNOWN_AGAIN, called=False)
 
     def _wait_for_a_link(self, title: Title, resource: Resource, seen: Seen) -> None:
         """The title is marked when the record is linked or deleted; looked at by itself too, should that be missed."""

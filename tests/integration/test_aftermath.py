@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -415,6 +415,39 @@ async def test_a_system_that_is_not_known_yet_has_not_been_read_back(scene: Scen
     scene.clock.offset_us += HOUR
     await scene.work()
     assert (scene.shelf.held["work:1"]["title"], (await scene.progress(id_))["outcomes"]) == ("A", {"applied": 1})
+
+
+@dataclass
+class Elsewhere(Braked):
+    """Writes to the shelf and to a target that nobody configured."""
+
+    def plan(self, dossier: Dossier, context: Context) -> Plan:
+        here = super().plan(dossier, context).desired
+        return Plan((*here, *(replace(e, resource=replace(e.resource, target="nowhere")) for e in here)))  # type: ignore[type-var]
+
+
+async def test_a_system_that_is_not_known_yet_is_planned_once_a_minute_and_at_once_when_it_is_known(
+    scene: Scene,
+) -> None:
+    scene.known = {}
+    await scene.wish("work:1", title="A")
+    await scene.work()
+    row = await scene.row("work:1")
+    assert (row.outcome, row.detail) == ("deferred", "shelf is not introspected yet")
+    assert row.due_at - row.finished_at > 50_000_000
+    scene.known = {"shelf": Capabilities()}
+    await scene.again("work:1")
+    assert scene.shelf.held["work:1"] == {"title": "A"}
+
+
+async def test_a_target_that_nobody_configured_holds_up_no_other_and_is_planned_daily(scene: Scene) -> None:
+    scene.wishes = Elsewhere()
+    await scene.wish("work:1", title="A")
+    await scene.work()
+    row = await scene.row("work:1")
+    assert scene.shelf.held["work:1"] == {"title": "A"}
+    assert (row.outcome, row.detail) == ("deferred", "no target nowhere is configured")
+    assert row.due_at - row.finished_at > 20 * HOUR
 
 
 async def test_what_is_paused_has_not_been_read_back_and_keeps_its_findings(scene: Scene) -> None:
