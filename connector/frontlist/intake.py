@@ -35,7 +35,7 @@ from frontlist.state import captured, dossier, findings, installation, settled, 
 from frontlist.state.database import Database, gone
 from frontlist.step import Step, no_step
 from frontlist.tracing import context_of
-from frontlist.waiting import wait
+from frontlist.waiting import let_go, wait
 from frontlist_schemas import topics
 from frontlist_schemas.canonical import parse_json
 from frontlist_schemas.envelope import Envelope, UnreadableRecordError, decode
@@ -187,8 +187,8 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
                 async with self._busy:
                     pass
             finally:  # also where the handler hangs and we are given up: a member that stays would keep its partitions
-                with contextlib.suppress(KafkaError, TimeoutError):
-                    await asyncio.wait_for(broker.stop(), GRACE)
+                with contextlib.suppress(KafkaError):
+                    await let_go(broker.stop(), GRACE)
         if self._failure is not None:
             failure, self._failure = self._failure, None
             raise failure

@@ -23,6 +23,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from frontlist.errors import ConfigurationError, FrontlistError
+from frontlist.waiting import let_go
 from frontlist_schemas import topics
 
 T = TypeVar("T")
@@ -33,8 +34,8 @@ DEADLINE = 15.0
 REQUEST_MS = 15_000
 #: Until a broker counts as out of reach (seconds); Kafka's own client says nothing but "timed out", and later.
 KNOCK = 5.0
-#: A producer that does not end by itself is left behind after so many seconds; a process has 5 to let go.
-LEAVE = 2.0
+#: A producer that does not end by itself is left behind after so many seconds.
+LEAVE = 5.0
 
 
 class KafkaSettings(BaseModel):
@@ -246,8 +247,8 @@ async def _answer(asked: Future[T]) -> T:
 
 async def end(producer: AIOKafkaProducer) -> None:
     """Sends what is pending, unless Kafka is away."""
-    with contextlib.suppress(ClientError, TimeoutError):
-        await asyncio.wait_for(producer.stop(), LEAVE)
+    with contextlib.suppress(ClientError):
+        await let_go(producer.stop(), LEAVE)
 
 
 @contextlib.asynccontextmanager
@@ -258,8 +259,8 @@ async def transaction(producer: AIOKafkaProducer) -> AsyncIterator[None]:
     try:
         yield
     except BaseException as error:
-        with contextlib.suppress(ClientError, TimeoutError):
-            await asyncio.wait_for(theirs.__aexit__(type(error), error, None), LEAVE)
+        with contextlib.suppress(ClientError):
+            await let_go(theirs.__aexit__(type(error), error, None), LEAVE)
         raise
     await theirs.__aexit__(None, None, None)
 
