@@ -11,16 +11,18 @@ from dataclasses import dataclass, field
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from frontlist import brakes, pins
-from frontlist.contract import Desired, Ensure, FieldKey, Finding, Json, Resource, TitleKey
+from frontlist import brakes, decisions, pins
+from frontlist.contract import Desired, Dossier, Ensure, FieldKey, Finding, Json, Resource, TitleKey
 from frontlist.jobs import Result
 from frontlist.pins import Pin, Pins, Put
-from frontlist.state import applied, dead, erased, held, settled, sweeps, work
+from frontlist.state import dead, erased, held, settled, sweeps, work
 from frontlist.state.database import Database
 from frontlist_schemas.canonical import fingerprint
 
 #: Outcomes after which nothing more is to be expected of a sweep's title for now.
 PENDING = frozenset({"retry", "busy"})
+#: Newer than any revision.
+NEVER = 2**63
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ class Brought:
 class Done:
     """A title whose claim still stands. `planned`: None where the plan failed; `outcomes`: withheld ones too.
 
-    `stated`: the revision of Consonance's metadata that was planned from.
+    `stated`: see there.
     """
 
     claim: work.Claim
@@ -88,6 +90,11 @@ class Done:
     puts: Mapping[Resource, Put]
     outcomes: Sequence[str] = ()
     stated: int = 0
+
+
+def stated(dossier: Dossier) -> int:
+    """The revision of the oldest document with a text that was planned from; one without a text names nobody."""
+    return min((int(each.revision) for each in dossier.documents.values() if each.body is not None), default=NEVER)
 
 
 async def beside(
@@ -136,8 +143,7 @@ async def settle(
         at = there.erased.get(each.claim.title)
         if at is not None and each.stated > at and set(each.outcomes) <= {"applied", "unchanged"}:
             await erased.written(connection, consumer, each.claim.title, at)
-    kept = await settled.save_decisions(db, connection, decided)
-    await applied.post(db, connection, [(decisions_topic, f"{one.kind}/{one.key}", one.value) for one in kept])
+    await decisions.keep(db, connection, decisions_topic, decided)
 
 
 async def _dead(db: Database, connection: AsyncConnection, consumer: str, there: Beside, done: Done, now: int) -> None:

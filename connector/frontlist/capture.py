@@ -24,7 +24,7 @@ from frontlist.clock import Clock, moment
 from frontlist.contract import TitleKey
 from frontlist.errors import ConfigurationError, DeliveryError, FrontlistError, Pause, Retry, Stop
 from frontlist.intake import all_due
-from frontlist.kafka import MAX_BYTES, KafkaSettings
+from frontlist.kafka import MAX_BYTES, KafkaSettings, end, transaction
 from frontlist.linking import holding
 from frontlist.observed import UNOBSERVED, Observed
 from frontlist.source import Feed, Numbered, Page, Raw, RawKey, Source, Statement
@@ -40,8 +40,6 @@ from frontlist_schemas.topics import decisions, topic
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
-#: A client of Kafka that does not end by itself is left behind after so many seconds.
-GRACE = 5.0
 #: A fact, with the system: when our topics were found to know more than the database, and the last number then.
 RESTORED = "restored"
 SECOND = 1_000_000
@@ -188,8 +186,7 @@ class Capture:
             with contextlib.suppress(StoppingError):
                 await _first_of(self._keep(lease), self._cycles(producer, lease, stopping))
         finally:
-            with contextlib.suppress(KafkaError, TimeoutError):
-                await asyncio.wait_for(producer.stop(), GRACE)
+            await end(producer)
 
     async def _cycles(self, producer: AIOKafkaProducer, lease: processes.Lease, stopping: asyncio.Event) -> None:
         await self._catch_up(lease)
@@ -570,7 +567,7 @@ class Capture:
     async def _send(self, producer: AIOKafkaProducer, drafts: Sequence[Draft]) -> dict[tuple[str, int], int]:
         """All documents of these titles in one Kafka transaction; answers the offsets behind them."""
         ends: dict[tuple[str, int], int] = {}
-        async with producer.transaction():
+        async with transaction(producer):
             sent = []
             for draft in drafts:
                 headers, value = encode(draft.envelope, self.tenant)

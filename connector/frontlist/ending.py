@@ -24,7 +24,7 @@ T = TypeVar("T")
 #: What was given up may still release its claims and leases for so long (seconds).
 RELEASE = 5.0
 #: Exit codes of a process that had to leave something hanging, and of one that was told twice.
-HUNG, TOLD_TWICE = 3, 130
+HUNG, TOLD_TWICE = 4, 130
 
 
 class ShutdownSettings(BaseModel):

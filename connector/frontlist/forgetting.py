@@ -7,7 +7,7 @@ The mirror keeps the id, so that it goes on being omitted. What may hold a name 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
@@ -15,9 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontlist import pins, runtime
 from frontlist.contract import Resource, TitleKey
+from frontlist.decisions import decide
 from frontlist.errors import ConfigurationError
 from frontlist.source import Raw, RawKey, Source
-from frontlist.state import applied, captured, erased, installation, settled
+from frontlist.state import captured, erased, installation, settled
 from frontlist.state.applied import applied_table, before_table, outbox_table
 from frontlist.state.captured import captured_table, raw_table
 from frontlist.state.database import CHUNK, dump, load
@@ -49,14 +50,15 @@ async def forget(it: runtime.Installation, who: str) -> Forgotten:
     done = Forgotten(who)
     async with it.db.begin() as c:
         now = await it.db.now(c)
-        await _decide(it, c, {(KIND, who): {"at": now}})
+        await decide(it.db, c, it.decisions, {(KIND, who): {"at": now}})
         omit = frozenset(await settled.decisions(c, KIND))
         for name, source in it.sources.items():
             titles = await _scrub(c, name, source, who, omit)
             await captured.mark(it.db, c, name, titles)
-            done.titles += sorted(titles)
+            done.titles = sorted({*done.titles, *titles})
         for start in range(0, len(done.titles), CHUNK):
             part = done.titles[start : start + CHUNK]
+            await _publish(it, c, part)
             for what, number in (await _erase(it, c, part, omit)).items():
                 done.removed[what] = done.removed.get(what, 0) + number
         await erased.put(it.db, c, await installation.registered(c), done.titles, now)
@@ -91,6 +93,14 @@ async def _stated(c: AsyncConnection, table: sa.Table, body: sa.Column[str], sys
     query = sa.select(table.c.title, body).where(table.c.system == system, body.contains(number, autoescape=True))
     rows = (await c.execute(query)).all()
     return {TitleKey(title) for title, text in rows if without(said := load(text), frozenset({who})) != said}
+
+
+async def _publish(it: runtime.Installation, c: AsyncConnection, titles: Sequence[TitleKey]) -> None:
+    """By every system that states something of them: until all is newer, what stands there may name the person."""
+    t = captured_table.c
+    rows = (await c.execute(sa.select(t.system, t.title).where(t.title.in_(titles)).distinct())).all()
+    for name in it.sources:
+        await captured.mark(it.db, c, name, [TitleKey(row.title) for row in rows if row.system == name])
 
 
 async def _forget_statements(c: AsyncConnection, titles: Sequence[TitleKey], omit: frozenset[str]) -> None:
@@ -134,7 +144,7 @@ async def _unpin(it: runtime.Installation, c: AsyncConnection, titles: Sequence[
     found: list[str] = []
     for start in range(0, len(keys), CHUNK):
         found += await settled.decisions(c, pins.KIND, keys[start : start + CHUNK])
-    await _decide(it, c, {(pins.KIND, key): None for key in found})
+    await decide(it.db, c, it.decisions, {(pins.KIND, key): None for key in found})
     return len(found)
 
 
@@ -145,13 +155,5 @@ async def _reports(it: runtime.Installation, c: AsyncConnection, titles: Iterabl
         return 0
     reports = await settled.decisions(c, "report")
     hit = [key for key, body in reports.items() if any(f'"{title}"' in dump(body) for title in named)]
-    await _decide(it, c, {("report", key): None for key in hit})
+    await decide(it.db, c, it.decisions, {("report", key): None for key in hit})
     return len(hit)
-
-
-async def _decide(it: runtime.Installation, c: AsyncConnection, bodies: Mapping[tuple[str, str], object]) -> None:
-    places = sorted(bodies)
-    numbers = await it.db.draw(c, len(places))
-    decided = [settled.Decision(*place, bodies[place], number) for place, number in zip(places, numbers, strict=True)]
-    kept = await settled.save_decisions(it.db, c, decided)
-    await applied.post(it.db, c, [(it.decisions, f"{each.kind}/{each.key}", each.value) for each in kept])

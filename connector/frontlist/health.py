@@ -117,6 +117,9 @@ class Facts:
     """What is known of one process. Written on its event loop, read by the thread that answers probes."""
 
     parts: Sequence[str] = ()
+    tenant: str = ""
+    #: The database's id; None until it was read.
+    database_id: str | None = None
     began: float = 0.0
     stage: str = "starting"
     started: bool = False

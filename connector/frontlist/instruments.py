@@ -21,7 +21,6 @@ from frontlist.state import census
 from frontlist.state.database import Database
 from frontlist.state.work import Priority
 from frontlist.tracing import NO_TRACES, Traces, failed
-from frontlist.waiting import wait
 
 log = structlog.get_logger(__name__)
 #: Between two ticks, and between two questions to the database and (only where something is silent) to Kafka.
@@ -39,6 +38,7 @@ class Instruments(Observed):
         now = clock.steady()
         self.facts = Facts(began=now, ticked_at=now, consumed_at=now)
         self._report = health.Report(clock)
+        self._drifted: set[str] = set()
 
     def checks(self) -> list[Check]:
         """From any thread."""
@@ -105,6 +105,12 @@ class Instruments(Observed):
     def wrote(self, consumer: str, target: str, resources: int = 1) -> None:
         self.turned("work")
         self.metrics.count("frontlist_writes_total", consumer, target, by=resources)
+
+    def drifted(self, target: str, field: str, left: bool) -> None:
+        if len(self._drifted) < metrics.MOST_VALUES:
+            self._drifted.add(field)
+        shown = field if field in self._drifted else metrics.OTHER
+        self.metrics.count("frontlist_drifted_cells_total", target, shown, "left" if left else "set back")
 
     def stale(self, target: str, writes: int) -> None:
         self.metrics.count("frontlist_stale_writes_total", target, by=writes)
@@ -178,30 +184,33 @@ class Watch:
         self.facts, self.clock = instruments.facts, instruments.clock
         self._counting: asyncio.Task[None] | None = None
 
-    async def run(self, over: asyncio.Event) -> None:
-        """Until `over`, so also while the process stops."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._tick(over))
-            group.create_task(self._ask(over))
-        if self._counting is not None:
-            await self._counting
+    async def run(self) -> None:
+        """Until it is cancelled, so also while the process stops."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._tick())
+                group.create_task(self._ask())
+        finally:
+            if self._counting is not None:
+                self._counting.cancel()
+                await asyncio.gather(self._counting, return_exceptions=True)
 
-    async def _tick(self, over: asyncio.Event) -> None:
-        while not over.is_set():
+    async def _tick(self) -> None:
+        while True:
             began = time.perf_counter()
             await asyncio.sleep(TICK)
             self.facts.lag = max(0.0, time.perf_counter() - began - TICK)
             self.facts.ticked_at, self.facts.stopping = self.clock.steady(), self._stopping.is_set()
             self.instruments.metrics.observe("frontlist_event_loop_lag_seconds", seconds=self.facts.lag)
 
-    async def _ask(self, over: asyncio.Event) -> None:
+    async def _ask(self) -> None:
         kafka_at = float("-inf")
-        while not over.is_set():
+        while True:
             await self.ask_database()
             if self._silent() and self.clock.steady() - kafka_at >= ASK_KAFKA:
                 await self.ask_kafka()
                 kafka_at = self.clock.steady()
-            await wait(over, ASK_DATABASE)
+            await asyncio.sleep(ASK_DATABASE)
 
     def _silent(self) -> bool:
         """Whether some part may be waiting for Kafka, so that it matters whether that answers."""

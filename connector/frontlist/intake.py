@@ -35,7 +35,7 @@ from frontlist.state import captured, dossier, findings, installation, settled, 
 from frontlist.state.database import Database, gone
 from frontlist.step import Step, no_step
 from frontlist.tracing import context_of
-from frontlist.waiting import wait
+from frontlist.waiting import let_go, wait
 from frontlist_schemas import topics
 from frontlist_schemas.canonical import parse_json
 from frontlist_schemas.envelope import Envelope, UnreadableRecordError, decode
@@ -187,8 +187,8 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
                 async with self._busy:
                     pass
             finally:  # also where the handler hangs and we are given up: a member that stays would keep its partitions
-                with contextlib.suppress(KafkaError, TimeoutError):
-                    await asyncio.wait_for(broker.stop(), GRACE)
+                with contextlib.suppress(KafkaError):
+                    await let_go(broker.stop(), GRACE)
         if self._failure is not None:
             failure, self._failure = self._failure, None
             raise failure
@@ -325,15 +325,13 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
             return
         try:
             async with self.db.begin() as c:
-                await self._store(c, records)
-            self._stand(records)
+                coalesced = await self._store(c, records)
         except (DBAPIError, OverflowError) as error:
             if gone(error):
                 raise
             await self._bisect(records, error)
-        await self.step("stored")
-        self.observed.took(Counter(record.topic for record in records))
-        self.woken.set()
+        else:
+            await self._is_stored(records, coalesced)
 
     async def _bisect(self, records: Sequence[ConsumerRecord], error: Exception) -> None:
         if len(records) > 1:
@@ -343,14 +341,23 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
             return
         reason = f"the database refused it: {str(getattr(error, 'orig', error))[:200]}".replace("\x00", "\\0")
         async with self.db.begin() as c:
-            await self._store(c, records, refused=reason)
-        self._stand(records)
+            coalesced = await self._store(c, records, refused=reason)
+        await self._is_stored(records, coalesced)
 
-    def _stand(self, records: Sequence[ConsumerRecord]) -> None:
+    async def _is_stored(self, records: Sequence[ConsumerRecord], coalesced: Mapping[str, int]) -> None:
+        """After the transaction, once for each that stands."""
         for at, end in _ends(records).items():
             self._stood[at] = max(end, self._stood.get(at, 0))
+        await self.step("stored")
+        self.observed.took(Counter(record.topic for record in records))
+        for consumer, changes in coalesced.items():
+            self.observed.coalesced(consumer, changes)
+        self.woken.set()
 
-    async def _store(self, c: AsyncConnection, records: Sequence[ConsumerRecord], refused: str | None = None) -> None:
+    async def _store(
+        self, c: AsyncConnection, records: Sequence[ConsumerRecord], refused: str | None = None
+    ) -> Mapping[str, int]:
+        """Answers how many changes were coalesced, by consumer."""
         await self._known(c)
         documents: list[dossier.Stored] = []
         links: list[settled.Link] = []
@@ -372,21 +379,12 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
             newer = await dossier.store(self.db, c, documents)
         consumers, now = await installation.registered(c), await self.db.now(c)
         dues = _dues(newer, consumers, now)
-        self._count_coalesced(documents, dues)
+        coalesced = _coalesced(documents, dues)
         if links or decisions:
             dues += await self._settle(c, links, decisions, consumers, now)
         await work.mark(self.db, c, dues)
         await dossier.save_offsets(self.db, c, _ends(records), self._topic_ids)
-
-    def _count_coalesced(self, documents: Sequence[dossier.Stored], dues: Sequence[work.Due]) -> None:
-        """Changes in this batch for which the newest one of their title does, by consumer."""
-        told = Counter((DocumentKey(each.system, each.aspect), each.title) for each in documents)
-        wanted: Counter[str] = Counter()
-        for due in dues:
-            wanted[due.consumer] += told[DocumentKey(*due.reason.split(".", 1)), due.title]
-        for name, titles in Counter(name for name, _ in {(due.consumer, due.title) for due in dues}).items():
-            if wanted[name] > titles:
-                self.observed.coalesced(name, wanted[name] - titles)
+        return coalesced
 
     @contextlib.contextmanager
     def _traced(self, documents: Sequence[dossier.Stored]) -> Iterator[None]:
@@ -409,7 +407,8 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
         now: int,
     ) -> list[work.Due]:
         linked = await settled.save_links(self.db, c, links)
-        effective = await settled.save_decisions(self.db, c, decisions)
+        # Nearly all are known: an upsert would lock them before the work rows, which finish takes first.
+        effective = await settled.save_decisions(self.db, c, await settled.newer(self.db, c, decisions))
         out = [work.Due(name, title, now, work.Priority.FORMATS, "link") for title in linked for name in consumers]
         for each in effective:
             if each.kind == "forget":
@@ -441,6 +440,16 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
             ),
             await self.db.now(c),
         )
+
+
+def _coalesced(documents: Sequence[dossier.Stored], dues: Sequence[work.Due]) -> dict[str, int]:
+    """Changes in this batch for which the newest one of their title does, by consumer."""
+    told = Counter((DocumentKey(each.system, each.aspect), each.title) for each in documents)
+    wanted: Counter[str] = Counter()
+    for due in dues:
+        wanted[due.consumer] += told[DocumentKey(*due.reason.split(".", 1)), due.title]
+    titles = Counter(name for name, _ in {(due.consumer, due.title) for due in dues})
+    return {name: wanted[name] - number for name, number in titles.items() if wanted[name] > number}
 
 
 async def _unless(ended: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:

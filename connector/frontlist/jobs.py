@@ -15,12 +15,11 @@ from frontlist.contract import (
     FieldKey,
     Finding,
     Json,
-    Mode,
     Resource,
     Step,
     Target,
 )
-from frontlist.modes import Modes
+from frontlist.modes import Modes, may_write
 from frontlist.state import applied, work
 from frontlist.tracing import INVALID_SPAN, Span
 from frontlist_schemas.canonical import fingerprint
@@ -59,8 +58,7 @@ class Order:
         """Whether its flow may still write: a mode that was lowered acts at once."""
         if self.desired is None:
             return True
-        mode = modes.of(self.desired.flow, self.imprint)
-        return mode == Mode.APPLY or (mode == Mode.PROPOSE and self.accepted)
+        return may_write(modes.of(self.desired.flow, self.imprint), self.accepted)
 
 
 @dataclass(frozen=True)

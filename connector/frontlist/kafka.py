@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError as ClientError
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, TopicDescription  # type: ignore[attr-defined]
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AdminClient,
+    ConfigResource,
+    DescribeClusterResult,
+    NewTopic,
+    TopicDescription,
+)
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from frontlist.errors import ConfigurationError, FrontlistError
+from frontlist.waiting import let_go
 from frontlist_schemas import topics
 
+T = TypeVar("T")
 MAX_BYTES = 8 * 1024 * 1024
 THIRTY_DAYS_MS = 30 * 86_400_000
 DEADLINE = 15.0
@@ -23,6 +34,8 @@ DEADLINE = 15.0
 REQUEST_MS = 15_000
 #: Until a broker counts as out of reach (seconds); Kafka's own client says nothing but "timed out", and later.
 KNOCK = 5.0
+#: A producer that does not end by itself is left behind after so many seconds.
+LEAVE = 5.0
 
 
 class KafkaSettings(BaseModel):
@@ -108,7 +121,13 @@ class Topics:
     async def states(self) -> dict[str, TopicState]:
         """Those of our topics that exist. ConfigurationError where Kafka does not answer."""
         await self._knock()
-        return await asyncio.to_thread(self._states)
+        try:
+            await self._reach()
+            asked = self._admin.describe_topics(TopicCollection(list(self.names)), request_timeout=DEADLINE)
+            found = [await self._state(name, future) for name, future in asked.items()]
+        except (KafkaException, TimeoutError) as error:
+            raise unreachable(self.settings, error) from error
+        return {state.name: state for state in found if state is not None}
 
     async def _knock(self) -> None:
         """One broker that takes a connection is enough."""
@@ -126,7 +145,7 @@ class Topics:
 
     async def cluster_id(self) -> str:
         await self._knock()
-        return str((await asyncio.to_thread(lambda: self._reach().result(DEADLINE))).cluster_id)
+        return str((await self._reach()).cluster_id)
 
     async def missing(self) -> list[str]:
         there = await self.states()
@@ -138,7 +157,7 @@ class Topics:
         self.check(there)
         new = [self._new(name) for name in self.names if name not in there]
         if new:
-            await asyncio.to_thread(self._create, new)
+            await self._create(new)
             await self._shown()
         return [topic.topic for topic in new]
 
@@ -185,11 +204,11 @@ class Topics:
             }
         return NewTopic(name, self.settings.partitions_of(name), self.settings.replication_factor, config=config)
 
-    def _create(self, topics: list[NewTopic]) -> None:
-        self._reach().result(DEADLINE)
+    async def _create(self, topics: list[NewTopic]) -> None:
+        await self._reach()
         for name, future in self._admin.create_topics(topics, operation_timeout=DEADLINE).items():
             try:
-                future.result(DEADLINE)
+                await _answer(future)
             except KafkaException as error:
                 if error.args[0].name() != "TOPIC_ALREADY_EXISTS":
                     raise ConfigurationError(
@@ -198,23 +217,15 @@ class Topics:
                         cure="give the user the right to create topics, or lower kafka.replication_factor",
                     ) from error
 
-    def _reach(self) -> Any:
-        return self._admin.describe_cluster(request_timeout=DEADLINE)
-
-    def _states(self) -> dict[str, TopicState]:
-        try:
-            self._reach().result(DEADLINE)
-            asked = self._admin.describe_topics(TopicCollection(list(self.names)), request_timeout=DEADLINE)
-            found = [self._state(name, future) for name, future in asked.items()]
-        except (KafkaException, TimeoutError) as error:
-            raise unreachable(self.settings, error) from error
-        return {state.name: state for state in found if state is not None}
+    async def _reach(self) -> DescribeClusterResult:
+        found: Future[DescribeClusterResult] = self._admin.describe_cluster(request_timeout=DEADLINE)
+        return await _answer(found)
 
     @staticmethod
-    def _state(name: str, asked: Future[TopicDescription]) -> TopicState | None:
+    async def _state(name: str, asked: Future[TopicDescription]) -> TopicState | None:
         """None for a topic that is not there."""
         try:
-            each = asked.result(DEADLINE)
+            each = await _answer(asked)
         except KafkaException as error:
             if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
                 return None
@@ -222,14 +233,36 @@ class Topics:
         return TopicState(name, str(each.topic_id), len(each.partitions))
 
     async def configuration(self, name: str) -> dict[str, str]:
-        """A topic's settings, for `topics list`."""
+        """A topic's settings as they are."""
+        resource = ConfigResource(ConfigResource.Type.TOPIC, name)
+        [asked] = self._admin.describe_configs([resource], request_timeout=DEADLINE).values()
+        return {key: str(entry.value) for key, entry in (await _answer(asked)).items()}
 
-        def ask() -> dict[str, str]:
-            resource = ConfigResource(ConfigResource.Type.TOPIC, name)
-            [future] = self._admin.describe_configs([resource], request_timeout=DEADLINE).values()
-            return {key: str(entry.value) for key, entry in future.result(DEADLINE).items()}
 
-        return await asyncio.to_thread(ask)
+async def _answer(asked: Future[T]) -> T:
+    """In no thread: a process that ends waits for its threads, and a Kafka that is away answers none of them."""
+    async with asyncio.timeout(DEADLINE):
+        return await asyncio.wrap_future(asked)
+
+
+async def end(producer: AIOKafkaProducer) -> None:
+    """Sends what is pending, unless Kafka is away."""
+    with contextlib.suppress(ClientError):
+        await let_go(producer.stop(), LEAVE)
+
+
+@contextlib.asynccontextmanager
+async def transaction(producer: AIOKafkaProducer) -> AsyncIterator[None]:
+    """As aiokafka's own, but one that Kafka does not let us abort is left to whoever takes its id next."""
+    theirs = producer.transaction()
+    await theirs.__aenter__()
+    try:
+        yield
+    except BaseException as error:
+        with contextlib.suppress(ClientError):
+            await let_go(theirs.__aexit__(type(error), error, None), LEAVE)
+        raise
+    await theirs.__aexit__(None, None, None)
 
 
 def unreachable(settings: KafkaSettings, error: BaseException | str) -> FrontlistError:

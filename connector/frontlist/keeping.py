@@ -18,9 +18,10 @@ from frontlist.state.captured import raw_table
 from frontlist.state.database import Database, gone
 from frontlist.state.dead import dead_table
 from frontlist.state.dossier import document_table
+from frontlist.state.drift import look_table
 from frontlist.state.findings import finding_table
 from frontlist.state.held import held_table, passed_table
-from frontlist.state.sweeps import sweep_table, sweep_title_table
+from frontlist.state.sweeps import drift_table, sweep_table, sweep_title_table
 from frontlist.state.work import work_table
 from frontlist.waiting import wait
 
@@ -36,6 +37,7 @@ SIZES = (
     document_table,
     finding_table,
     held_table,
+    look_table,
     outbox_table,
     raw_table,
     sweep_title_table,
@@ -50,7 +52,9 @@ class KeepSettings(BaseModel):
 
     before_images: float = Field(90.0, gt=0, description="overwritten values: so long a write can be undone")
     findings: float = Field(90.0, gt=0, description="closed findings")
-    settled: float = Field(90.0, gt=0, description="closed dead letters, settled held writes, ended sweeps")
+    settled: float = Field(
+        90.0, gt=0, description="closed dead letters, settled held writes, ended sweeps, drift looked at"
+    )
     work: float = Field(400.0, gt=0, description="outcomes of titles at which nothing was due since")
     every: float = Field(3600.0, gt=0, description="seconds between two looks")
 
@@ -100,8 +104,12 @@ class Keeper:
             (passed_table, passed_table.c.at < now - 2 * DAY),
             (sweep_title_table, sweep_title_table.c.sweep.in_(ended)),
             (sweep_table, sweep_table.c.id.in_(ended)),
+            (drift_table, sa.and_(drift_table.c.sweep != "", ~drift_table.c.sweep.in_(sa.select(sweep_table.c.id)))),
+            (look_table, look_table.c.look_at < settled),
             (work_table, done),
             (processes.process_table, processes.process_table.c.heartbeat_at < now - DAY),
+            # Of those who died with them in hand; all others are given back.
+            (processes.lease_table, processes.lease_table.c.until < now - DAY),
         ]
 
     async def _some(self, table: sa.Table, over: sa.ColumnElement[bool]) -> int:

@@ -38,9 +38,11 @@ class Measure:
 LABELS = {
     "answer": "`2xx`, `3xx`, `4xx`, `5xx`, and apart `401`, `429`; `none`: no answer came",
     "aspect": "`metadata`, `assets`, `rights`, `milestones`, `formats`",
+    "became": "`set back`, `left` (`reconcile.leave`)",
     "check": "a check of `/readyz`",
     "consumer": "a consumer that is registered",
     "feed": "a feed of a system",
+    "field": f"`<kind>/<field>`, e.g. `product/author_line`; beyond {MOST_VALUES} fields: `{OTHER}`",
     "kind": f"a kind of finding; beyond {MOST_VALUES} kinds: `{OTHER}`",
     "outcome": "an outcome of a title; `never`: it was not worked yet",
     "part": "`intake`, `work`, `outbox`, `capture/<system>`",
@@ -96,6 +98,12 @@ MEASURES = (
     Measure("frontlist_findings_open", "gauge", "what a person must settle", ("kind", "severity")),
     # targets
     Measure("frontlist_writes_total", "counter", "resources written", ("consumer", "target")),
+    Measure(
+        "frontlist_drifted_cells_total",
+        "counter",
+        "cells of ours that somebody changed, when they were read",
+        ("target", "field", "became"),
+    ),
     Measure(
         "frontlist_stale_writes_total",
         "counter",

@@ -24,6 +24,11 @@ class Modes:
         return next((self._decided[key] for key in keys if key in self._decided), Mode.OBSERVE)
 
 
+def may_write(mode: Mode, accepted: bool) -> bool:
+    """`accepted`: by a person, as it is proposed."""
+    return mode == Mode.APPLY or (mode == Mode.PROPOSE and accepted)
+
+
 def _read(key: str, value: Json) -> Mode:
     """Whoever wrote nonsense meant to decide something: nothing is written there until it is decided anew."""
     try:

@@ -114,6 +114,9 @@ class Observed:
     def wrote(self, consumer: str, target: str, resources: int = 1) -> None:
         """Resources of a target were written and remembered."""
 
+    def drifted(self, target: str, field: str, left: bool) -> None:
+        """Somebody changed a cell of ours: "<kind>/<field>". `left`: it stays so; else it is set back."""
+
     def stale(self, target: str, writes: int) -> None:
         """Writes that were refused when they were to be remembered: a newer one stood already."""
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import Counter
 
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from frontlist.capture import GRACE
 from frontlist.clock import Clock
 from frontlist.errors import FrontlistError
-from frontlist.kafka import MAX_BYTES, KafkaSettings, unreachable
+from frontlist.kafka import MAX_BYTES, KafkaSettings, end, unreachable
 from frontlist.observed import UNOBSERVED, Observed
 from frontlist.state import applied, processes
 from frontlist.state.database import Database, gone
@@ -78,13 +76,9 @@ class producing:
         try:
             await self._producer.start()
         except (KafkaError, OSError) as error:
-            await self._stop()
+            await end(self._producer)
             raise unreachable(self.kafka, error) from error
         return self._producer
 
     async def __aexit__(self, *_: object) -> None:
-        await self._stop()
-
-    async def _stop(self) -> None:
-        with contextlib.suppress(KafkaError, TimeoutError):
-            await asyncio.wait_for(self._producer.stop(), GRACE)
+        await end(self._producer)

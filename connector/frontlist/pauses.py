@@ -23,9 +23,14 @@ class Pauses:
         self._why = {key: _read(body) for key, body in decided.items()}
 
     def why(self, target: str, priority: int) -> str | None:
-        """The reason why nothing of this priority is written there now; None: it is."""
-        names = ("*", _name(priority))
-        return next((self._why[key] for name in names if (key := f"{target}/{name}") in self._why), None)
+        """In words, why nothing of this priority is written there now; None: it is."""
+        keys = (f"{target}/*", f"{target}/{_name(priority)}")
+        return next((f"{target} is paused: {self._why[key]}" for key in keys if key in self._why), None)
+
+    def of(self, target: str) -> list[str]:
+        """All in force for a system, each in words."""
+        found = sorted(key for key in self._why if key.rpartition("/")[0] == target)
+        return [f"{key} is paused: {self._why[key]}" for key in found]
 
 
 def _name(priority: int) -> str:

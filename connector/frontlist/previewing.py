@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 
 from frontlist import aftermath, runtime
 from frontlist.contract import Actual, Desired, Ensure, FieldKey, Json, Mode, Resource, Target, TitleKey
-from frontlist.modes import imprint
+from frontlist.modes import imprint, may_write
 from frontlist.pins import Put
 from frontlist.state import applied, installation
-from frontlist.work import Active, Seen, Worker, proposal, without_first_erasures
+from frontlist.state.work import Priority
+from frontlist.work import Active, Seen, Worker, keeps, proposal, without_first_erasures
 
 #: Titles that are planned and read together.
 PAGE = 50
@@ -31,7 +32,10 @@ class Cell:
 
 @dataclass(frozen=True)
 class Looked:
-    """One desired state of one title. `planned`: before pins; `actual`: None where no such resource is there."""
+    """One desired state of one title. `planned`: before pins; `actual`: None where no such resource is there.
+
+    `waits`: for what, a pause or a person, else None.
+    """
 
     title: TitleKey
     consumer: str
@@ -39,6 +43,7 @@ class Looked:
     put: Put
     mode: Mode
     accepted: bool
+    waits: str | None
     have: applied.Applied | None
     actual: Actual | None
     cells: tuple[Cell, ...]
@@ -49,7 +54,7 @@ class Looked:
 
     @property
     def writes(self) -> bool:
-        return self.mode == Mode.APPLY or (self.mode == Mode.PROPOSE and self.accepted)
+        return self.waits is None and may_write(self.mode, self.accepted)
 
     def as_json(self) -> dict[str, Json]:
         return {
@@ -58,6 +63,7 @@ class Looked:
             "resource": str(self.resource),
             "mode": self.mode.value,
             "would_write": self.writes,
+            "waits": self.waits,
             "there": self.actual is not None,
             "cells": [each.as_json() for each in self.cells],
         }
@@ -66,8 +72,9 @@ class Looked:
 class Preview:
     """Plans and reads; writes nothing."""
 
-    def __init__(self, it: runtime.Installation) -> None:
-        self.it = it
+    def __init__(self, it: runtime.Installation, priority: Priority) -> None:
+        """`priority`: of the work that it previews, as a pause may be of one alone."""
+        self.it, self.priority = it, priority
         self._worker: Worker | None = None
 
     async def looked(
@@ -130,13 +137,17 @@ class Preview:
     ) -> Looked:
         resource = planned.resource
         there, target = actual.get(resource), self.it.targets.get(resource.target)
+        mode = seen.modes.of(planned.flow, imprint(seen.dossiers[title]))
+        accepted = proposal(put.desired) in seen.accepted
+        writes = may_write(mode, accepted)
         return Looked(
             title,
             consumer,
             planned,
             put,
-            seen.modes.of(planned.flow, imprint(seen.dossiers[title])),
-            proposal(put.desired) in seen.accepted,
+            mode,
+            accepted,
+            keeps(put.desired, have, seen, mode, self.priority, writes=writes),
             have,
             there,
             cells(target, put.desired, have, there) if target is not None else (),

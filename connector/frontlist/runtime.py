@@ -15,8 +15,8 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from frontlist import decisions, ownership
 from frontlist import mapping as field_mapping
-from frontlist import ownership
 from frontlist.brakes import Brakes
 from frontlist.capture import Capture, read_to_end
 from frontlist.clock import Clock
@@ -127,11 +127,15 @@ class Installation:
                 await each.close()
         await self.db.close()
 
-    async def introspect(self) -> list[str]:
-        """What the systems can do now; answers those that are known for the first time. One that fails is logged."""
+    async def introspect(self, *, first: bool = False) -> list[str]:
+        """What the systems can do now; answers those that are known for the first time. One that fails is logged.
+
+        `first`: at the start of work, which waits for it.
+        """
         new = []
         for name, target in self.targets.items():
-            if name not in self.known:
+            if first and name not in self.known:
+                # Said at the start alone: a vendor that stays away takes nobody out of service.
                 self.observed.turned("work", f"{name} was not asked yet what it can do")
             try:
                 found = await target.capabilities()
@@ -199,12 +203,9 @@ class Installation:
             await self.db.lock(c, "frontlist/identity")
             if await installation.fact(c, "tenant") is not None:
                 return  # another replica was first
-            [number] = await self.db.draw(c)
             identity = {"tenant": self.settings.tenant, "database": self.clock.new_id()}
             await installation.state(self.db, c, identity)
-            said = settled.Decision("installation", "identity", identity, number)
-            await settled.save_decisions(self.db, c, [said])
-            await applied.post(self.db, c, [(self.decisions, "installation/identity", said.value)])
+            await decisions.decide(self.db, c, self.decisions, {("installation", "identity"): identity})
 
     async def activate(self) -> Active:
         """The configured mapping becomes the active one under a number from the database."""
@@ -287,10 +288,10 @@ async def watched(
     """Facts, metrics and traces of this process, and the server that shows them, for as long as the block lasts."""
     exporting = Exporting(it.settings.telemetry, it.settings.tenant)
     instruments = Instruments(it.clock, it.settings.health, traces or exporting.traces)
-    facts, over = instruments.facts, asyncio.Event()
+    facts = instruments.facts
     captures = [f"capture/{name}" for name in it.sources] if "capture" in parts else []
     facts.parts = (*captures, *(part for part in ("intake", "work") if part in parts), "outbox")
-    facts.every = intervals(it)
+    facts.tenant, facts.every = it.settings.tenant, intervals(it)
     it.observe(instruments)
     watch = Watch(instruments, it.db, it.topics.cluster_id, stopping)
     probes = Probes(instruments, watch, asyncio.get_running_loop())
@@ -299,11 +300,11 @@ async def watched(
             serving = stack.enter_context(Serving(it.settings.health.listen, probes.paths))
             it.probes = serving.url
             log.info("probes and metrics are served", url=it.probes)
-        watching = asyncio.create_task(watch.run(over))
+        watching = asyncio.create_task(watch.run())
         try:
             yield facts
         finally:
-            over.set()
+            watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
             await asyncio.to_thread(exporting.close)
 
@@ -313,6 +314,8 @@ async def _prepare(it: Installation, facts: Facts) -> tuple[Mapping[str, TopicSt
     facts.stage = "the topics are looked at"
     there = await it.check_topics()
     await it.identify(there)
+    async with it.db.read() as c:
+        facts.database_id = await installation.fact(c, "database")
     if it.db.sqlite:
         # No other process can be alive beside this file, so what the last one held is free.
         async with it.db.begin() as c:
@@ -572,7 +575,7 @@ async def fits(it: Installation) -> None:
 
 async def _work(it: Installation, working: Worker, stopping: asyncio.Event) -> None:
     """Both tenants are asked what they can do before the first plan; one that does not answer is not written."""
-    await it.introspect()
+    await it.introspect(first=True)
     async with asyncio.TaskGroup() as group:
         group.create_task(working.run(stopping))
         group.create_task(_keep_introspecting(it, stopping))

@@ -110,19 +110,19 @@ class Probes:
     async def live(self) -> Answer:
         """503 where a restart would help. Asks nobody."""
         found = self.instruments.checks()
-        return _said("live" if worst(found) != "dead" else "not live", worst(found) != "dead", found)
+        return self._said("live" if worst(found) != "dead" else "not live", worst(found) != "dead", found)
 
     async def ready(self) -> Answer:
         """503 where this process does not do its work now."""
         await self._count()
         found = self.instruments.checks()
         good = STATES.index(worst(found)) < STATES.index("unready")
-        return _said("ready" if good else "not ready", good, found)
+        return self._said("ready" if good else "not ready", good, found)
 
     async def started(self) -> Answer:
         """503 until the start is over."""
         done = self.instruments.facts.started
-        return _said("started" if done else "starting", done, self.instruments.checks())
+        return self._said("started" if done else "starting", done, self.instruments.checks())
 
     async def metrics(self) -> Answer:
         await self._count()
@@ -137,7 +137,13 @@ class Probes:
         except TimeoutError:
             return  # it goes on, for whoever asks next
 
-
-def _said(word: str, good: bool, found: Sequence[Check]) -> Answer:
-    body = {"status": word, "checks": [asdict(each) for each in found]}
-    return Answer(200 if good else 503, json.dumps(body, ensure_ascii=False, indent=1).encode())
+    def _said(self, word: str, good: bool, found: Sequence[Check]) -> Answer:
+        """With whose process this is, so that `status` believes no other one that listens there."""
+        facts = self.instruments.facts
+        body = {
+            "status": word,
+            "tenant": facts.tenant,
+            "database": facts.database_id,
+            "checks": [asdict(each) for each in found],
+        }
+        return Answer(200 if good else 503, json.dumps(body, ensure_ascii=False, indent=1).encode())

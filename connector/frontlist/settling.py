@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontlist import brakes, pins, vanishing
 from frontlist.brakes import WHOLE
+from frontlist.contract import Json
+from frontlist.decisions import decide
 from frontlist.errors import ConfigurationError
 from frontlist.pins import Pin, Pins
-from frontlist.state import applied, captured, dead, findings, held, settled, work
+from frontlist.state import captured, dead, findings, held, work
 from frontlist.state.database import Database
 from frontlist.state.dead import Letter
 from frontlist.state.held import Held
@@ -31,9 +33,8 @@ async def confirm(db: Database, topic: str, number: int) -> int:
     async with db.begin() as c:
         await db.lock(c, brakes.LOCK)
         _, _, rows = await listed(c, number)
-        bodies = {str(each.cell): {"fingerprint": each.fingerprint} for each in rows}
-        await _decide(db, c, topic, brakes.CONFIRMED, bodies)
         await _over(db, c, rows, "confirmed", f"held/{number}")
+        await decide(db, c, topic, {(brakes.CONFIRMED, str(e.cell)): {"fingerprint": e.fingerprint} for e in rows})
     return len(rows)
 
 
@@ -42,16 +43,19 @@ async def reject(db: Database, topic: str, number: int) -> int:
     async with db.begin() as c:
         await db.lock(c, brakes.LOCK)
         _, _, rows = await listed(c, number)
+        run = f"held/{number}"
+        await _over(db, c, rows, "rejected", run)
         at_capture = [each for each in rows if _captures(each)]
-        bodies = {str(each.cell): {"fingerprint": each.fingerprint} for each in at_capture}
-        await _decide(db, c, topic, vanishing.REJECTED, bodies)
-        await _pin(db, c, topic, [each for each in rows if not _captures(each)], f"held/{number}")
-        await _over(db, c, rows, "rejected", f"held/{number}")
+        bodies: dict[tuple[str, str], Json] = {
+            (vanishing.REJECTED, str(each.cell)): {"fingerprint": each.fingerprint} for each in at_capture
+        }
+        pinned = await _pins(c, [each for each in rows if not _captures(each)], run)
+        await decide(db, c, topic, bodies | pinned)
     return len(rows)
 
 
-async def _pin(db: Database, c: AsyncConnection, topic: str, rows: Sequence[Held], run: str) -> None:
-    bodies = {}
+async def _pins(c: AsyncConnection, rows: Sequence[Held], run: str) -> dict[tuple[str, str], Json]:
+    bodies: dict[tuple[str, str], Json] = {}
     places = {(each.cell.consumer, each.cell.resource) for each in rows}
     for consumer, resource in sorted(places):
         mine = [each for each in rows if (each.cell.consumer, each.cell.resource) == (consumer, resource)]
@@ -63,24 +67,17 @@ async def _pin(db: Database, c: AsyncConnection, topic: str, rows: Sequence[Held
             if whole is not None
             else {each.cell.field: Pin(each.fingerprint, each.was, run) for each in mine}
         )
-        bodies[pins.name(consumer, resource)] = old.with_fields(new).as_json()
-    await _decide(db, c, topic, pins.KIND, bodies)
-
-
-async def _decide(db: Database, c: AsyncConnection, topic: str, kind: str, bodies: Mapping[str, object]) -> None:
-    numbers = await db.draw(c, len(bodies))
-    decided = [settled.Decision(kind, key, bodies[key], n) for key, n in zip(sorted(bodies), numbers, strict=True)]
-    kept = await settled.save_decisions(db, c, decided)
-    await applied.post(db, c, [(topic, f"{each.kind}/{each.key}", each.value) for each in kept])
+        bodies[pins.KIND, pins.name(consumer, resource)] = old.with_fields(new).as_json()
+    return bodies
 
 
 async def _over(db: Database, c: AsyncConnection, rows: Sequence[Held], how: str, run: str) -> None:
     """They are due again, or assembled again."""
     now = await db.now(c)
-    await held.settle(c, rows, how, now)
     priority = work.Priority.METADATA
     dues = [work.Due(each.cell.consumer, each.title, now, priority, run) for each in rows if not _captures(each)]
     await work.mark(db, c, dues)
+    await held.settle(c, rows, how, now)
     for system in sorted({each.cell.resource.target for each in rows if _captures(each)}):
         mine = [each for each in rows if _captures(each) and each.cell.resource.target == system]
         await captured.mark(db, c, system, [each.title for each in mine])
@@ -96,10 +93,10 @@ async def let_through(db: Database, letters: Sequence[Letter]) -> int:
     """Tried once more, though nothing changed; answers how many titles are due."""
     async with db.begin() as c:
         now = await db.now(c)
-        await dead.let_through(c, letters, now)
         priority = work.Priority.METADATA
         dues = {(each.consumer, each.title) for each in letters}
         await work.mark(db, c, [work.Due(name, title, now, priority, "re-driven") for name, title in sorted(dues)])
+        await dead.let_through(c, letters, now)
     return len(dues)
 
 

@@ -11,6 +11,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from threading import Thread
 
 from opentelemetry import trace
 from opentelemetry.trace import INVALID_SPAN as INVALID_SPAN
@@ -169,6 +170,10 @@ def _recorded(span: Span) -> Span:
     return span if span.is_recording() else INVALID_SPAN
 
 
+#: So long the collector has for the last spans (seconds).
+CLOSE = 3.0
+
+
 class Exporting:
     """The SDK's provider for one run, of its own; nothing is set globally."""
 
@@ -198,6 +203,9 @@ class Exporting:
         self._provider, self.traces = provider, Traces(provider.get_tracer("frontlist"))
 
     def close(self) -> None:
-        """Sends what is left; blocks for some seconds where the collector does not answer."""
+        """Sends what is left; a collector that does not answer in time is left behind."""
         if self._provider is not None:
-            self._provider.shutdown()
+            # The SDK alone would try for half a minute, longer than the process has.
+            closing = Thread(target=self._provider.shutdown, daemon=True)
+            closing.start()
+            closing.join(CLOSE)

@@ -15,9 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontlist import pins, runtime
 from frontlist.contract import Ensure, FieldKey, Json, Resource, TitleKey
+from frontlist.decisions import decide
 from frontlist.pins import Pin, Pins
 from frontlist.previewing import Looked, Preview
-from frontlist.state import applied, settled, work
+from frontlist.state import work
 from frontlist.state.applied import CREATED, before_table
 from frontlist.state.database import CHUNK, load
 
@@ -122,7 +123,7 @@ async def plan(it: runtime.Installation, selection: Selection, say: Callable[[in
     for (consumer, _), (title, _found) in images.items():
         by_title.setdefault(consumer, set()).add(title)
     looked: dict[tuple[str, Resource], Looked] = {}
-    preview = Preview(it)
+    preview = Preview(it, work.Priority.METADATA)
     for consumer, titles in by_title.items():
         if consumer in it.plugins.consumers:
             async for each in preview.looked(consumer, sorted(titles), say):
@@ -143,18 +144,12 @@ async def plan(it: runtime.Installation, selection: Selection, say: Callable[[in
 async def apply(it: runtime.Installation, undo: Undo) -> str:
     """Decides the pins under a run of its own and marks the titles due; answers the run."""
     run = f"undo/{it.clock.new_id()[:8]}"
-    places = sorted(undo.pins)
+    made = {(pins.KIND, pins.name(*place)): _under(found, run).as_json() for place, found in undo.pins.items()}
     async with it.db.begin() as c:
-        numbers = await it.db.draw(c, len(places))
-        decided = [
-            settled.Decision(pins.KIND, pins.name(*place), _under(undo.pins[place], run).as_json(), number)
-            for place, number in zip(places, numbers, strict=True)
-        ]
-        kept = await settled.save_decisions(it.db, c, decided)
-        await applied.post(it.db, c, [(it.decisions, f"{each.kind}/{each.key}", each.value) for each in kept])
         now = await it.db.now(c)
         dues = [work.Due(name, title, now, work.Priority.METADATA, run) for name, title in sorted(undo.titles)]
         await work.mark(it.db, c, dues)
+        await decide(it.db, c, it.decisions, made)
     return run
 
 

@@ -14,7 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from frontlist import brakes
 from frontlist.brakes import CONFIRMED, Brakes, Change
 from frontlist.contract import Finding, Json, Resource, TitleKey
-from frontlist.state import applied, captured, findings, held, settled
+from frontlist.decisions import decide
+from frontlist.state import captured, findings, held, settled
 from frontlist.state.database import load
 from frontlist.state.held import Cell
 from frontlist_schemas.canonical import fingerprint
@@ -130,11 +131,7 @@ async def _settle(
         await held.settle(connection, [each], how, now)
         await findings.close_one(connection, consumer(system), each.title, _key(each.cell), now)
     used = [each for each in over if each.settled == "confirmed"]
-    numbers = await braking.db.draw(connection, len(used))
-    decided = [settled.Decision(CONFIRMED, str(e.cell), None, number) for e, number in zip(used, numbers, strict=True)]
-    kept = await settled.save_decisions(braking.db, connection, decided)
-    records = [(decisions_topic, f"{each.kind}/{each.key}", each.value) for each in kept]
-    await applied.post(braking.db, connection, records)
+    await decide(braking.db, connection, decisions_topic, {(CONFIRMED, str(each.cell)): None for each in used})
 
 
 def _finding(each: Change) -> Finding:

@@ -1,8 +1,15 @@
-"""Waiting that ends early."""
+"""Waiting that ends early, and letting go of what does not end."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+#: What does not end is cancelled so often, so far apart (seconds).
+CANCELS, CANCEL = 5, 0.1
+#: Who is given up waits no longer than this for what it leaves behind (seconds).
+GIVEN_UP = 1.0
 
 
 async def wait(stopping: asyncio.Event, seconds: float, *others: asyncio.Event) -> None:
@@ -13,3 +20,21 @@ async def wait(stopping: asyncio.Event, seconds: float, *others: asyncio.Event) 
     finally:
         for task in tasks:
             task.cancel()
+
+
+async def let_go(work: Coroutine[Any, Any, object], seconds: float) -> None:
+    """`work`, given up after so many seconds, at once where we are given up meanwhile, and soon where we are already.
+
+    Raises what it raises.
+    Cancelled more than once: closing a client of Kafka swallows a cancellation at each of its steps.
+    """
+    task, us = asyncio.ensure_future(work), asyncio.current_task()
+    try:
+        await asyncio.wait({task}, timeout=min(seconds, GIVEN_UP) if us is not None and us.cancelling() else seconds)
+    finally:
+        for _ in range(CANCELS):
+            if not task.done():
+                task.cancel()
+                await asyncio.wait({task}, timeout=CANCEL)
+    if task.done() and not task.cancelled():
+        task.result()

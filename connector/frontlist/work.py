@@ -16,7 +16,7 @@ import structlog
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from frontlist import aftermath, pauses
+from frontlist import aftermath, decisions, pauses
 from frontlist.aftermath import Beside
 from frontlist.clock import Clock, microseconds, moment
 from frontlist.contract import (
@@ -64,6 +64,8 @@ RELEASE = 3.0
 EVENTS = "events."
 #: What waits for a link is looked at again after so many seconds, though it is marked when the record is linked.
 LINK_AGAIN = 3600.0
+#: The same where a target could not be asked yet what it can do.
+UNKNOWN_AGAIN = 60.0
 #: Of these nothing is known: what was found of their resources stays open.
 UNSETTLED = frozenset({"retry", "busy", "deferred", "stopped"})
 #: An outcome of a title is the one of its resources that needs most attention.
@@ -125,8 +127,8 @@ class Seen:
 class Title:
     """One claimed title on its way; `noted`: what its consumer's last plan noted.
 
-    `changed_at`: when the live change was observed that made it due (microseconds since 1970). `stated`: the revision
-    of Consonance's metadata that was planned from. `there`: what stood beside the plan.
+    `changed_at`: when the live change was observed that made it due (microseconds since 1970). `stated`: see
+    aftermath. `there`: what stood beside the plan.
     """
 
     claim: work.Claim
@@ -418,7 +420,7 @@ class Worker:
             there = await aftermath.beside(c, consumer.name, names, planned)
             for title in titles:
                 title.there = there
-                title.stated = int(seen.dossiers[title.claim.title].get("consonance", "metadata").revision)
+                title.stated = aftermath.stated(seen.dossiers[title.claim.title])
             held = dict(seen.held) | await applied.of_resources(self.db, c, consumer.name, strangers)
             orders = [self._orders(title, seen, held, active, now) for title in titles]
             orders = await self._without_reading(c, seen, orders)
@@ -511,13 +513,11 @@ class Worker:
             )
             mode = seen.modes.of(desired.flow, whose)
             if desired.resource.target not in self.capabilities():
-                said = f"{desired.resource.target} is not introspected yet"
-                _put_off(title, order, Result("retry", said, after=2.0, called=False))
+                _put_off(title, order, self._unknown(desired.resource.target))
             elif mode != Mode.OFF and _may_be_there(desired, have, seen):
                 self._wait_for_a_link(title, desired.resource, seen)
             elif order.may(seen.modes) and (why := seen.pauses.why(order.resource.target, claim.priority)):
-                said = f"{order.resource.target} is paused: {why}"
-                _put_off(title, order, Result("deferred", said, after=pauses.AGAIN, called=False))
+                _put_off(title, order, Result("deferred", why, after=pauses.AGAIN, called=False))
             elif order.may(seen.modes):
                 orders.append(order)
             elif mode != Mode.OFF:
@@ -527,6 +527,12 @@ class Worker:
             if each.title == claim.title and resource not in ordered and each.in_doubt(now):
                 orders.append(Order(claim, resource, None, vector, each, span=title.span))
         return orders
+
+    def _unknown(self, target: str) -> Result:
+        """Deferred rather than backed off, so that other targets go on; every title is marked once it is known."""
+        if target not in self.delivery.lanes:
+            return Result("deferred", f"no target {target} is configured", after=DAY / SECOND, called=False)
+        return Result("deferred", f"{target} is not introspected yet", after=UNKNOWN_AGAIN, called=False)
 
     def _wait_for_a_link(self, title: Title, resource: Resource, seen: Seen) -> None:
         """The title is marked when the record is linked or deleted; looked at by itself too, should that be missed."""
@@ -600,6 +606,9 @@ class Worker:
         for title, each in done:
             behind = None if title.changed_at is None else (now - title.changed_at) / SECOND
             self.observed.outcome(each.claim.consumer, each.outcome, behind)
+        for one in [brought for title, _ in done for brought in title.brought]:
+            for key in one.drifted:
+                self.observed.drifted(one.resource.target, f"{one.resource.kind}/{key}", key in one.left)
         for name in sorted({each.claim.consumer for _, each in done}):
             log.info("work: done", consumer=name, **_outcomes([e for _, e in done if e.claim.consumer == name]))
         await self.step("finished")
@@ -613,9 +622,7 @@ class Worker:
                 continue
             key = settled.note_key(consumer, title.claim.title)
             fresh.append(settled.Decision("note", key, dict(title.plan.notes), title.claim.claim))
-        kept = await settled.save_decisions(self.db, c, fresh)
-        records = [(self.decisions, f"note/{each.key}", {"body": each.body, "number": each.number}) for each in kept]
-        await applied.post(self.db, c, records)
+        await decisions.keep(self.db, c, self.decisions, fresh)
 
     def _finished(self, title: Title, look: int | None, now: int) -> work.Finished:
         claim, plan = title.claim, title.plan
@@ -730,6 +737,15 @@ def _may_be_there(desired: Desired, have: applied.Applied | None, seen: Seen) ->
     """Whether it would be made although a record that nobody linked may stand for it."""
     creates = isinstance(desired, Ensure) and desired.create and (have is None or not have.present)
     return creates and desired.resource in seen.held_back
+
+
+def keeps(
+    desired: Desired, have: applied.Applied | None, seen: Seen, mode: Mode, priority: int, *, writes: bool
+) -> str | None:
+    """In words, what `_orders` would make it wait for, for previews; None: nothing."""
+    if mode != Mode.OFF and _may_be_there(desired, have, seen):
+        return holding.finding(desired.resource, seen.held_back[desired.resource]).message
+    return seen.pauses.why(desired.resource.target, priority) if writes else None
 
 
 def without_first_erasures(desired: Desired, have: applied.Applied | None) -> Desired:

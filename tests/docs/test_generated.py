@@ -42,7 +42,7 @@ def test_every_environment_variable_that_the_code_names_is_on_the_page() -> None
 
 
 def test_every_exit_code_is_on_the_page() -> None:
-    codes = [cli.DONE, cli.WRONG, cli.REFUSED, cli.UNREACHABLE, cli.INTERRUPTED]
+    codes = [cli.DONE, cli.WRONG, cli.REFUSED, cli.UNREACHABLE, cli.HUNG, cli.INTERRUPTED]
     assert [code for code, _ in generate.exit_codes()] == [f"`{code}`" for code in codes]
 
 

@@ -300,6 +300,33 @@ class Scene:
             self.loads.append(load)
             yield load
 
+    def stops_without(self, proxy: Proxy, how: str, *, edits: int, repeats: int) -> Replica:
+        """SIGTERM while what is behind the proxy is "gone" or "a black hole"; the next process goes on once it is back.
+
+        Answers the one that was stopped, after `edits` without it.
+        """
+        one = self.runs()
+        with self.load() as load:
+            load.edits(20)
+            (proxy.refuse if how == "gone" else proxy.hold)()
+            load.edits(edits)
+            one.stop()
+            proxy.heal()
+            self.run()
+            load.edits(20)
+        self.ends_right(repeats=repeats)
+        return one
+
+    def gives_up_half_open(self, proxy: Proxy, *, edits: int, repeats: int) -> None:
+        """Connections that the other side forgot are noticed, and the same process goes on."""
+        one = self.runs()
+        with self.load() as load:
+            load.edits(20)
+            proxy.forget()
+            load.edits(edits)
+        self.ends_right(repeats=repeats)
+        assert one.alive, one.said()
+
     def command(self, *words: str) -> str:
         """A `frontlist` command on this installation; answers what it printed."""
         line = [sys.executable, "-c", "from frontlist.cli import main; main()", *words, "--config", str(self.file)]

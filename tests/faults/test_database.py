@@ -14,6 +14,7 @@ import pytest
 
 from faults.scene import Scene
 from frontlist.embedded.postgres import binaries
+from frontlist.ending import HUNG
 
 SOME = 20
 
@@ -57,28 +58,13 @@ def test_a_database_that_is_gone_for_a_while_is_waited_for(scene: Scene) -> None
 @pytest.mark.matrix
 @pytest.mark.parametrize("how", ["gone", "a black hole"])
 def test_sigterm_while_the_database_does_not_answer_ends_in_time(scene: Scene, how: str) -> None:
-    one = scene.runs()
-    proxy = scene.place.to_postgres
-    with scene.load() as load:
-        load.edits(20)
-        (proxy.refuse if how == "gone" else proxy.hold)()
-        load.edits(20)
-        one.stop()
-        proxy.heal()
-        scene.run()
-        load.edits(20)
-    scene.ends_right(repeats=SOME)
+    stopped = scene.stops_without(scene.place.to_postgres, how, edits=20, repeats=SOME)
+    assert stopped.process.returncode in ({0} if how == "gone" else {0, HUNG}), stopped.said()
 
 
 @pytest.mark.matrix
 def test_connections_to_the_database_that_are_half_open_are_given_up(scene: Scene) -> None:
-    one = scene.runs()
-    with scene.load() as load:
-        load.edits(20)
-        scene.place.to_postgres.forget()
-        load.edits(40)
-    scene.ends_right(repeats=SOME)
-    assert one.alive, one.said()
+    scene.gives_up_half_open(scene.place.to_postgres, edits=40, repeats=SOME)
 
 
 @pytest.mark.matrix

@@ -46,28 +46,13 @@ def test_a_broker_that_is_gone_for_two_minutes_is_waited_for(scene: Scene) -> No
 
 @pytest.mark.parametrize("how", ["gone", pytest.param("a black hole", marks=pytest.mark.matrix)])
 def test_sigterm_while_the_broker_does_not_answer_ends_in_time(scene: Scene, how: str) -> None:
-    one = scene.runs()
-    proxy = scene.place.to_kafka
-    with scene.load() as load:
-        load.edits(20)
-        (proxy.refuse if how == "gone" else proxy.hold)()
-        load.edits(40)
-        one.stop()
-        proxy.heal()
-        scene.run()
-        load.edits(20)
-    scene.ends_right(repeats=SOME)
+    stopped = scene.stops_without(scene.place.to_kafka, how, edits=40, repeats=SOME)
+    assert stopped.process.returncode == 0, stopped.said()
 
 
 @pytest.mark.matrix
 def test_connections_to_kafka_that_are_half_open_are_given_up(scene: Scene) -> None:
-    one = scene.runs()
-    with scene.load() as load:
-        load.edits(20)
-        scene.place.to_kafka.forget()
-        load.edits(40)
-    scene.ends_right(repeats=0)
-    assert one.alive, one.said()
+    scene.gives_up_half_open(scene.place.to_kafka, edits=40, repeats=0)
 
 
 @pytest.mark.matrix

@@ -84,14 +84,8 @@ def test_every_fault_of_a_target_one_after_the_other(scene: Scene) -> None:
 @BOTH
 @pytest.mark.matrix
 def test_connections_that_are_half_open_are_given_up(scene: Scene, side: str) -> None:
-    one = scene.runs()
     proxy = scene.to_consonance if side == "consonance" else scene.to_dam
-    with scene.load() as load:
-        load.edits(20)
-        proxy.forget()
-        load.edits(100)
-    scene.ends_right(repeats=DOUBTFUL)
-    assert one.alive, one.said()
+    scene.gives_up_half_open(proxy, edits=100, repeats=DOUBTFUL)
 
 
 @BOTH

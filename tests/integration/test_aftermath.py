@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -13,18 +13,33 @@ import tenants
 from frontlist import Brake, Capabilities, Ensure, FieldKey, Plan, TitleKey
 from frontlist.brakes import Brakes, BrakeSettings
 from frontlist.clock import Clock
-from frontlist.contract import Context, Dossier
+from frontlist.contract import Context, Dossier, Resource
 from frontlist.ensure import Delivery, EnsureSettings
 from frontlist.errors import DeadLetter, Retry
 from frontlist.keeping import Keeper, KeepSettings, sizes
 from frontlist.settling import confirm, discard, let_through, reject
-from frontlist.state import applied, census, dead, dossier, held, installation, schema, settled, sweeps, work
+from frontlist.state import (
+    applied,
+    census,
+    dead,
+    dossier,
+    drift,
+    erased,
+    held,
+    installation,
+    processes,
+    schema,
+    settled,
+    sweeps,
+    work,
+)
 from frontlist.state.database import Database
 from frontlist.sweeping import ReconcileSettings, Selection, Sweeper, begin, feed, turn
 from frontlist.work import Active, Worker, WorkSettings
 from integration.test_ensure import KEY, Place, Shelf, Wishes
 
 HOUR = 3_600_000_000
+RECORD = Resource("shelf", "record", "work:1")
 DAY = 24 * HOUR
 
 
@@ -88,6 +103,23 @@ class Scene(Place):
         await self.work()
         assert all(self.shelf.held[title] == fields for title in titles)
         self.clock.offset_us += 2 * DAY
+
+    async def state(self, title: str, aspect: str, state: Any, body: Any) -> None:
+        self.clock.offset_us += 1000
+        async with self.db.begin() as c:
+            now = await self.db.now(c)
+            stored = dossier.Stored("consonance", aspect, TitleKey(title), now, state, body)
+            await dossier.store(self.db, c, [stored])
+
+    async def again(self, title: str) -> None:
+        async with self.db.begin() as c:
+            now = await self.db.now(c)
+            await work.mark(self.db, c, [work.Due("wishes", TitleKey(title), now, 40, "test")])
+        await self.work()
+
+    async def erased(self) -> list[str]:
+        async with self.db.read() as c:
+            return sorted(await erased.of(c, "wishes", [TitleKey(each) for each in self.wishes.fields]))
 
     async def decide(self, kind: str, key: str, body: Any) -> None:
         async with self.db.begin() as c:
@@ -385,6 +417,39 @@ async def test_a_system_that_is_not_known_yet_has_not_been_read_back(scene: Scen
     assert (scene.shelf.held["work:1"]["title"], (await scene.progress(id_))["outcomes"]) == ("A", {"applied": 1})
 
 
+@dataclass
+class Elsewhere(Braked):
+    """Writes to the shelf and to a target that nobody configured."""
+
+    def plan(self, dossier: Dossier, context: Context) -> Plan:
+        here = super().plan(dossier, context).desired
+        return Plan((*here, *(replace(e, resource=replace(e.resource, target="nowhere")) for e in here)))  # type: ignore[type-var]
+
+
+async def test_a_system_that_is_not_known_yet_is_planned_once_a_minute_and_at_once_when_it_is_known(
+    scene: Scene,
+) -> None:
+    scene.known = {}
+    await scene.wish("work:1", title="A")
+    await scene.work()
+    row = await scene.row("work:1")
+    assert (row.outcome, row.detail) == ("deferred", "shelf is not introspected yet")
+    assert row.due_at - row.finished_at > 50_000_000
+    scene.known = {"shelf": Capabilities()}
+    await scene.again("work:1")
+    assert scene.shelf.held["work:1"] == {"title": "A"}
+
+
+async def test_a_target_that_nobody_configured_holds_up_no_other_and_is_planned_daily(scene: Scene) -> None:
+    scene.wishes = Elsewhere()
+    await scene.wish("work:1", title="A")
+    await scene.work()
+    row = await scene.row("work:1")
+    assert scene.shelf.held["work:1"] == {"title": "A"}
+    assert (row.outcome, row.detail) == ("deferred", "no target nowhere is configured")
+    assert row.due_at - row.finished_at > 20 * HOUR
+
+
 async def test_what_is_paused_has_not_been_read_back_and_keeps_its_findings(scene: Scene) -> None:
     scene.shelf.held["work:1"] = {"title": "somebody's"}
     scene.shelf.fails = [DeadLetter("never")]
@@ -497,6 +562,34 @@ async def test_what_is_over_is_taken_out_after_its_time_and_nothing_else(scene: 
         assert (await sizes(c))["dead_letter"] == 1
 
 
+async def test_the_drift_of_an_ended_sweep_goes_with_it_and_so_do_old_looks_leases_and_processes(
+    scene: Scene,
+) -> None:
+    await scene.stand(["work:1"], title="A")
+    old = await scene.sweep()
+    await drain(scene)
+    rows = [sweeps.Drift(each, RECORD, "title", kept=False) for each in (old, "")]
+    async with scene.db.begin() as c:
+        await sweeps.count_drift(scene.db, c, rows)
+        await drift.mark(scene.db, c, await drift.held(c, [RECORD]), await scene.db.now(c), HOUR)
+        await processes.acquire(scene.db, c, [("shelf/work:9", "dead")], 45.0)
+        await processes.beat(scene.db, c, "dead", "work")
+    scene.clock.offset_us += 100 * DAY
+    new = await scene.sweep()
+    async with scene.db.begin() as c:
+        await sweeps.count_drift(scene.db, c, [sweeps.Drift(new, RECORD, "title", kept=False)])
+        await processes.beat(scene.db, c, "alive", "work")
+        known = (await c.execute(processes.process_table.select())).all()
+        assert "dead" in {row.id for row in known}, "the keeper alone takes processes out"
+    went = await Keeper(scene.db, scene.clock, KeepSettings()).once()
+    assert went.pop("process") >= 1
+    assert went == {"before_image": 1, "sweep": 1, "sweep_title": 1, "drift": 1, "drift_look": 1, "lease": 1}
+    async with scene.db.read() as c:
+        left = (await c.execute(sweeps.drift_table.select())).all()
+        assert {row.sweep for row in left} == {"", new}
+        assert [row.id for row in (await c.execute(processes.process_table.select())).all()] == ["alive"]
+
+
 async def test_only_one_process_keeps(scene: Scene) -> None:
     settings = KeepSettings()
     await scene.stand(["work:1"], title="A")
@@ -524,6 +617,24 @@ async def waiting(db: Database) -> bool:
     async with db.read() as c:
         query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
         return bool((await c.exec_driver_sql(query)).scalar_one())
+
+
+@pytest.mark.parametrize("aspects", [["metadata"], ["formats"], ["metadata", "formats"], []])
+async def test_what_is_overwritten_is_kept_again_once_all_that_a_title_states_was_published_without_the_person(
+    scene: Scene, aspects: list[str]
+) -> None:
+    await scene.stand(["work:1"], title="A")
+    await scene.state("work:1", "metadata", "gone", None)
+    for aspect in aspects:
+        await scene.state("work:1", aspect, "present", {"imprint": {"name": "Blue Heron"}})
+    async with scene.db.begin() as c:
+        await erased.put(scene.db, c, ["wishes"], [TitleKey("work:1")], await scene.db.now(c))
+    for left in range(len(aspects), 0, -1):
+        await scene.again("work:1")
+        assert await scene.erased() == ["work:1"], f"{left} documents are older"
+        await scene.state("work:1", aspects[left - 1], "present", {"imprint": {"name": "Blue Heron"}})
+    await scene.again("work:1")
+    assert await scene.erased() == []
 
 
 async def test_what_waits_for_a_person_is_counted_by_titles_and_a_discarded_letter_not_at_all(scene: Scene) -> None:

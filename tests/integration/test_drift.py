@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 import tenants
 from frontlist import runtime
+from frontlist.instruments import Instruments
 from frontlist.settings import Settings
 from frontlist.state import findings
 from frontlist.state.applied import applied_table, before_table
@@ -72,6 +73,9 @@ async def test_an_edit_of_our_cell_is_set_back_with_a_finding_and_nothing_else_i
         images = [row for row in await rows(it, before_table) if row.was == '"Somebody else"']
         assert [(row.id, row.field) for row in images] == [(id_, OURS)]
         assert (pair.dam.writes(), pair.consonance.writes()) == (1, 0)
+        assert isinstance(it.observed, Instruments)
+        labels = 'became="set back",field="product/author_line",target="fourallportal"'
+        assert f"frontlist_drifted_cells_total{{{labels}}} 1.0" in it.observed.text().decode()
         assert [fields(each) for each in pair.records()] == [fields(each) for each in before]
 
 

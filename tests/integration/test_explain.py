@@ -14,10 +14,13 @@ from answers import answer
 from frontlist import runtime
 from frontlist.cli import terminal
 from frontlist.cli.checks import show_title
+from frontlist.cli.deciding import decide
+from frontlist.contract import TitleKey
 from frontlist.explaining import UnknownTitleError, explain
+from frontlist.previewing import Preview
 from frontlist.settings import Settings
 from frontlist.state.applied import applied_table
-from frontlist.state.work import work_table
+from frontlist.state.work import Priority, work_table
 
 WORK = "work:61001"
 
@@ -141,6 +144,24 @@ async def test_a_target_that_is_down_is_a_note_and_not_an_error(
     assert any("fourallportal" in note for note in found["notes"])
     assert any("fourallportal was not read" in note for note in metadata(found)["notes"])
     assert {each["there"] for each in metadata(found)["desired"] if "fourallportal" in each["resource"]} == {None}
+
+
+async def test_a_pause_is_said_and_only_of_the_priority_that_it_stops(
+    stopped: runtime.Installation, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await decide(stopped, "pause", "fourallportal/rights", {"why": "a launch day"})
+    found = answer("explain", json.dumps(await explain(stopped, WORK), default=str))
+    assert {each["does"] for each in metadata(found)["desired"]} == {"writes"}
+    assert metadata(found)["notes"] == ["fourallportal/rights is paused: a launch day"]
+    await decide(stopped, "pause", "fourallportal/*", {"why": "an upgrade"})
+    found = answer("explain", json.dumps(await explain(stopped, WORK), default=str))
+    assert {(each["does"], each["waits"]) for each in metadata(found)["desired"]} == {
+        ("waits", "fourallportal is paused: an upgrade")
+    }
+    show_title(found)
+    assert "waits: fourallportal is paused: an upgrade" in capsys.readouterr().out
+    looked = [each async for each in Preview(stopped, Priority.SWEEP).looked("metadata", [TitleKey(WORK)])]
+    assert {each.waits for each in looked} == {"fourallportal is paused: an upgrade"}
 
 
 async def test_an_unknown_title_names_its_neighbours(observed: runtime.Installation) -> None:

@@ -13,17 +13,20 @@ from typing import Any
 
 import httpx
 import pytest
+from aiohttp import web
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy.engine import make_url
 
 import tenants
-from frontlist import metrics
+from frontlist import metrics, runtime
 from frontlist.cli.looking import summary
 from frontlist.clock import Clock
 from frontlist.embedded import Kafka
 from frontlist.errors import ConfigurationError
+from frontlist.observed import Observed
 from frontlist.runtime import PARTS, Installation
 from frontlist.settings import Settings
+from frontlist.state import installation as installation_facts
 
 LISTEN = {"listen": "127.0.0.1:0", "kept": 0.0}
 
@@ -395,3 +398,80 @@ async def test_status_shows_the_checks_of_the_process_and_of_the_database(on_sql
         assert "intake" not in {each["check"] for each in alone["checks"]}
         assert {"due work", "outbox age", "feed/consonance/contracts"} <= {each["check"] for each in alone["checks"]}
         json.dumps(found)
+
+
+async def test_status_does_not_believe_another_connector_or_anything_else_that_listens_there(
+    on_sqlite: Settings,
+) -> None:
+    async def stranger(_: web.Request) -> web.Response:
+        return web.json_response(
+            {"checks": [{"check": "everything", "state": "ok", "since": "", "why": "", "cure": ""}]}
+        )
+
+    async with tenants.prepared(on_sqlite), probed(on_sqlite) as it, strangers(stranger) as elsewhere:
+        await it.ready()
+        ours = str(it.it.probes).removeprefix("http://")
+        assert "process" in await seen(it.it, on_sqlite, ours)
+        assert "process" not in await seen(it.it, on_sqlite.model_copy(update={"tenant": "another"}), ours)
+        async with it.it.db.begin() as c:
+            await installation_facts.state(it.it.db, c, {"database": "restored elsewhere"})
+        assert "process" not in await seen(it.it, on_sqlite, ours)
+        assert await seen(it.it, on_sqlite, elsewhere) >= {"due work"}
+        assert "everything" not in await seen(it.it, on_sqlite, elsewhere)
+
+
+async def test_status_says_which_figures_a_busy_database_did_not_give(on_postgresql: Settings) -> None:
+    async with tenants.prepared(on_postgresql), runtime.opened(on_postgresql) as it, it.db.begin() as c:
+        await c.exec_driver_sql("LOCK TABLE lease IN ACCESS EXCLUSIVE MODE")
+        found = await summary(it)
+    assert [(each["check"], each["state"]) for each in found["checks"]] == [("figures", "warning")]
+    assert "work" in found["sizes"]
+
+
+async def seen(it: Installation, settings: Settings, address: str) -> set[str]:
+    """The checks that `status` shows with these settings of who is asked."""
+    listening = settings.health.model_copy(update={"listen": address})
+    it.settings = settings.model_copy(update={"health": listening})
+    return {each["check"] for each in (await summary(it))["checks"]}
+
+
+@asynccontextmanager
+async def strangers(handler: Any) -> AsyncIterator[str]:
+    """Somebody else's web server; answers host:port."""
+    app = web.Application()
+    app.router.add_get("/readyz", handler)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    try:
+        host, port = runner.addresses[0][:2]
+        yield f"{host}:{port}"
+    finally:
+        await runner.cleanup()
+
+
+class Heard(Observed):
+    """Which parts said that something keeps them from their work."""
+
+    def __init__(self) -> None:
+        self.troubled: list[str] = []
+
+    def turned(self, part: str, trouble: str = "") -> None:
+        self.troubled += [part] if trouble else []
+
+
+async def test_a_vendor_that_stays_away_takes_work_out_of_service_at_the_start_alone(
+    tmp_path: Path, sqlite_url: str, kafka_bootstrap: str, topic_prefix: str
+) -> None:
+    with tenants.pair() as both:
+        settings = tenants.settings(tmp_path, sqlite_url, kafka_bootstrap, topic_prefix, both)
+    it, heard = Installation(settings), Heard()
+    it.observe(heard)
+    try:
+        assert await it.introspect(first=True) == []
+        assert set(heard.troubled) == {"work"}
+        heard.troubled.clear()
+        assert (await it.introspect(), heard.troubled) == ([], [])
+    finally:
+        await it.close()

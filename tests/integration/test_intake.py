@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -16,6 +17,7 @@ from frontlist.clock import Clock
 from frontlist.contract import Document, DocumentKey, TitleKey
 from frontlist.intake import Intake
 from frontlist.kafka import KafkaSettings
+from frontlist.observed import Observed
 from frontlist.state import dossier, findings, installation, schema, settled, work
 from frontlist.state.database import Database
 from frontlist_schemas.canonical import canonical
@@ -207,6 +209,28 @@ async def test_a_revision_larger_than_any_time_spoils_its_own_document_alone(
     assert await installed.states("work:1", "work:2") == ["present", "present"]
     await installed.intake.take([good("work:bad", 3, NOW + 1_000_000)])
     assert await installed.states("work:bad") == ["present"]
+
+
+class Counted(Observed):
+    """What intake said of its records."""
+
+    def __init__(self) -> None:
+        self.stored, self.spared = Counter[str](), Counter[str]()
+
+    def took(self, topics: Mapping[str, int]) -> None:
+        self.stored.update(topics)
+
+    def coalesced(self, consumer: str, changes: int = 1) -> None:
+        self.spared[consumer] += changes
+
+
+async def test_a_batch_that_is_bisected_is_counted_once(on_postgresql: Installed) -> None:
+    on_postgresql.intake.observed = counted = Counted()
+    refused = good("work:bad", state="gone", body=None, reason="r", merged_into="work:\x00")
+    batch = [good("work:1"), good("work:1", revision=NOW + 1), refused, good("work:2")]
+    await on_postgresql.intake.take(placed(*batch))
+    assert await on_postgresql.states("work:1", "work:bad", "work:2") == ["present", "unreadable", "present"]
+    assert (counted.stored, counted.spared) == ({CHANGES: 4}, {"reader": 1})
 
 
 def link(key: bytes = b"fourallportal/product/9", **body: Any) -> ConsumerRecord[Any, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,13 @@ from stdnum import isbn as isbns
 
 import tenants
 from frontlist import runtime
+from frontlist.contract import TitleKey
+from frontlist.explaining import explain
 from frontlist.linking import accepting, reports
 from frontlist.linking.reading import Options
+from frontlist.previewing import Preview
 from frontlist.settings import Settings
-from frontlist.state import findings, settled
+from frontlist.state import findings, settled, work
 from frontlist_sandbox.catalogue import stages
 from frontlist_sandbox.consonance.model import Named, Product, Tenant, Work
 
@@ -201,3 +205,23 @@ async def test_what_a_report_left_doubtful_waits_and_everything_else_goes_on(
         assert await twins(it) == []
         async with it.db.read() as c:
             assert await settled.decisions(c, "doubtful") == {}
+
+
+async def test_explain_and_previews_say_which_product_is_held_and_why(
+    installation: Settings, pair: tenants.Pair
+) -> None:
+    async with tenants.prepared(installation), tenants.running(installation) as it:
+        held, _ = await held_back(it, pair, str)
+        async with runtime.opened(installation) as desk:
+            title = TitleKey(f"work:{late(pair)[0]}")
+            told = json.loads(json.dumps(await explain(desk, title), default=str))
+            [metadata] = [each for each in told["consumers"] if each["consumer"] == "metadata"]
+            waits = {each["resource"]: each["waits"] for each in metadata["desired"] if each["does"] == "waits"}
+            [(resource, why)] = waits.items()
+            assert f"product/{BY_HAND}" in str(why)
+            assert [f["planned"] for f in metadata["findings"] if f["key"] == f"twin/{resource}"] == [True]
+            preview = Preview(desk, work.Priority.BACKFILL)
+            looked = {str(each.resource): each async for each in preview.looked("metadata", [title])}
+            assert {name: each.waits for name, each in looked.items() if each.waits} == waits
+            assert [name for name, each in looked.items() if not each.as_json()["would_write"]] == [resource]
+        assert stands_for(pair, held) == []

@@ -1,7 +1,7 @@
 """The command `frontlist`.
 
 Exit codes: 0 done; 1 looked at, and something is not as it should be; 2 refused to start (configuration, topics,
-database, wrong call); 3 a system did not answer; 130 interrupted.
+database, wrong call); 3 a system did not answer; 4 something hung at the end and was left behind; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import typer
 from frontlist import logs
 from frontlist.cli import again, checks, deciding, demonstrating, looking, recovery, running, sandboxing, tenancy
 from frontlist.cli.terminal import say_error
+from frontlist.ending import HUNG, HungError
 from frontlist.errors import ConfigurationError, FrontlistError
 from frontlist.plugins import Plugins
 
@@ -76,4 +77,6 @@ def _first(group: BaseExceptionGroup[FrontlistError]) -> FrontlistError:
 
 def _refuse(error: FrontlistError) -> NoReturn:
     say_error(error)
+    if isinstance(error, HungError):
+        sys.exit(HUNG)
     sys.exit(REFUSED if isinstance(error, ConfigurationError) else UNREACHABLE)

@@ -217,7 +217,7 @@ def _sweep(
             wants = {name: it.plugins.consumers[name].wants for name in chosen}
             found = await sweeping.select(it.db, it.settings.kafka, wants, selection)
             if dry_run:
-                return await _preview(it, found, drift_only=kind == "reconcile")
+                return await _preview(it, found, kind)
             id_ = await sweeping.begin(it.db, it.clock, kind, selection, found)
             err.print(f"{kind} {id_}: {sum(map(len, found.values()))} titles", markup=False)
             return await _followed(it, id_, wait)
@@ -231,14 +231,14 @@ def _sweep(
         _show_sweep(said)
 
 
-async def _preview(it: runtime.Installation, titles: dict[str, list[TitleKey]], *, drift_only: bool) -> dict[str, Any]:
+async def _preview(it: runtime.Installation, titles: dict[str, list[TitleKey]], kind: sweeps.Kind) -> dict[str, Any]:
     looked: list[dict[str, Any]] = []
     fields: dict[tuple[str, str, str], int] = {}
-    preview = Preview(it)
+    preview = Preview(it, sweeping.PRIORITY[kind])
     for consumer, some in titles.items():
         progress = _Progress(consumer, len(some))
         async for each in preview.looked(consumer, some, progress.say):
-            said = _differing(each, drift_only)
+            said = _differing(each, drift_only=kind == "reconcile")
             if said is None:
                 continue
             looked.append(said)
@@ -249,7 +249,7 @@ async def _preview(it: runtime.Installation, titles: dict[str, list[TitleKey]], 
     return {"titles": sum(map(len, titles.values())), "fields": counts, "resources": looked}
 
 
-def _differing(each: Looked, drift_only: bool) -> dict[str, Any] | None:
+def _differing(each: Looked, *, drift_only: bool) -> dict[str, Any] | None:
     said = each.as_json()
     said["cells"] = [cell for cell in said["cells"] if cell["drift"] or not drift_only]
     return said if said["cells"] else None
@@ -274,7 +274,14 @@ def _show_preview(said: dict[str, Any], rows: int) -> None:
         title="What differs, by field:",
     )
     cells = [
-        (each["title"], each["resource"], cell["field"], _short(cell["is"]), _short(cell["would"]), each["mode"])
+        (
+            each["title"],
+            each["resource"],
+            cell["field"],
+            _short(cell["is"]),
+            _short(cell["would"]),
+            each["mode"] + (f", waits: {each['waits']}" if each["waits"] else ""),
+        )
         for each in said["resources"]
         for cell in each["cells"]
     ]

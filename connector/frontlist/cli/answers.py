@@ -148,6 +148,7 @@ class Desired(TypedDict):
     flow: int
     mode: str
     does: str
+    waits: str | None
     proposal: str
     there: bool | None
     in_doubt: bool
@@ -332,6 +333,7 @@ class Differing(TypedDict):
     resource: str
     mode: str
     would_write: bool
+    waits: str | None
     there: bool
     cells: list[DifferingCell]
 

@@ -140,6 +140,8 @@ def _desired(desired: dict[str, Any]) -> None:
     doubt = ", in doubt" if desired["in_doubt"] else ""
     head = f"\n  {desired['kind']} {desired['resource']} ({there}{doubt}), flow {desired['flow']}"
     out.print(f"{head}, mode {desired['mode']}: {desired['does']}", markup=False)
+    if desired["waits"]:
+        out.print(f"  waits: {desired['waits']}", markup=False)
     if desired["dead_letter"]:
         out.print(f"  dead letter: {desired['dead_letter']}", markup=False)
     table(

@@ -7,13 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
-from frontlist import pauses, runtime
+from frontlist import decisions, pauses, runtime
 from frontlist.cli.terminal import AsJson, Config, out, say_json, table, wait_for
 from frontlist.contract import Mode
 from frontlist.errors import ConfigurationError
 from frontlist.intake import all_due
 from frontlist.settings import load
-from frontlist.state import applied, findings, installation, settled, work
+from frontlist.state import findings, installation, settled, work
 
 Flow = Annotated[str, typer.Option(help="A flow by its number, or * for all.")]
 Only = Annotated[str, typer.Option(help="A priority (rights ... backfill, sweep), or * for all.")]
@@ -148,7 +148,4 @@ async def decide(it: runtime.Installation, kind: str, key: str, body: Any) -> No
         elif body is None:
             # Every title would be due as backfill; what waits for this is due already, and some of it is live.
             await work.hasten(it.db, c, now, pauses.AGAIN)
-        [number] = await it.db.draw(c)
-        await settled.save_decisions(it.db, c, [settled.Decision(kind, key, body, number)])
-        record = (it.decisions, f"{kind}/{key}", {"body": body, "number": number})
-        await applied.post(it.db, c, [record])
+        await decisions.decide(it.db, c, it.decisions, {(kind, key): body})

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import asdict
 from typing import Any
 
-import httpx
 import sqlalchemy as sa
 import typer
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -13,9 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from frontlist import health, keeping, runtime
 from frontlist.cli.terminal import AsJson, Config, say_json, table, wait_for
 from frontlist.clock import moment
+from frontlist.errors import FrontlistError
+from frontlist.http import Api
 from frontlist.plugins import Plugins
 from frontlist.settings import load
-from frontlist.state import captured, census, dead, findings, held, processes, settled, work
+from frontlist.state import captured, census, dead, findings, held, installation, processes, settled, work
 
 #: Outcomes that somebody may have to do something about.
 TROUBLES = ("retry", "refused", "dead-lettered", "stopped")
@@ -121,19 +123,33 @@ async def summary(it: runtime.Installation) -> dict[str, Any]:
 
 
 async def _checks(it: runtime.Installation) -> list[dict[str, Any]]:
-    """Those of the process at `health.listen`, where one answers; else what the database alone can say."""
+    """Those of our process at `health.listen`, where one answers; else what the database alone can say."""
+    if (found := await _probed(it)) is not None:
+        return found
+    said = [health.Said("figures", "warning", f"the database did not give them within {census.PATIENCE_MS} ms")]
+    with contextlib.suppress(TimeoutError):
+        async with it.db.read() as c:
+            counted = await census.take(it.db, c)
+        said = list(health.counted(counted, runtime.intervals(it), it.settings.health))
+    return [asdict(each) for each in health.Report(it.clock).of(said)]
+
+
+async def _probed(it: runtime.Installation) -> list[dict[str, Any]] | None:
+    """None where nothing listens, or another one does: an installation's own, or no connector at all."""
     host, _, port = it.settings.health.listen.rpartition(":")
-    if host:
-        here = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(host, host)  # noqa: S104  nothing listens, we ask
-        try:
-            async with httpx.AsyncClient(timeout=2.0, trust_env=False) as http:
-                return list((await http.get(f"http://{here}:{port}/readyz")).json()["checks"])
-        except (httpx.HTTPError, ValueError, KeyError, TypeError):
-            pass  # nothing runs here, or something else does
+    if not host:
+        return None
+    here = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(host, host)  # noqa: S104  nothing listens, we ask
     async with it.db.read() as c:
-        found = await census.take(it.db, c)
-    said = health.counted(found, runtime.intervals(it), it.settings.health)
-    return [asdict(each) for each in health.Report(it.clock).of(list(said))]
+        ours = await installation.fact(c, "database")
+    try:
+        async with Api("probes", f"http://{here}:{port}", {}, timeout=2.0) as http:
+            body = (await http.call("GET", "/readyz", allow=frozenset({503}))).json()
+            # Which database it has it says once it has reached it.
+            is_ours = body["tenant"] == it.settings.tenant and body["database"] in (None, ours)
+            return list(body["checks"]) if is_ours else None
+    except (FrontlistError, ValueError, KeyError, TypeError):
+        return None
 
 
 async def _troubles(c: AsyncConnection) -> list[dict[str, Any]]:

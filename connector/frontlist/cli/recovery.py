@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -16,6 +16,7 @@ from frontlist.contract import TitleKey
 from frontlist.errors import ConfigurationError
 from frontlist.settings import load
 from frontlist.state import dead, dossier, held
+from frontlist.state.database import Database
 
 Consumer = Annotated[str, typer.Option(help="Only this consumer.")]
 Target = Annotated[str, typer.Option(help="Only this target, e.g. fourallportal.")]
@@ -28,6 +29,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done,
 Numbers = Annotated[list[int] | None, typer.Argument(help="Numbers from `dead-letters list`; none: all that match.")]
 List = Annotated[int, typer.Argument(help="The list's number, from `frontlist held list`.")]
 Limit = Annotated[int, typer.Option(min=1, help="How many to show at most.")]
+Settle = Callable[[Database, Sequence[dead.Letter]], Awaitable[int]]
 #: Done in one transaction.
 PART = 200
 
@@ -36,8 +38,10 @@ def add_to(app: typer.Typer) -> None:
     letters = typer.Typer(help="What a target will not accept as it is.", no_args_is_help=True)
     letters.command("list")(dead_list)
     letters.command("show")(dead_show)
-    letters.command("redrive")(dead_redrive)
-    letters.command("discard")(dead_discard)
+    again = "Try them once more, though nothing changed; what is refused again is dead again."
+    letters.command("redrive", help=again)(_settling(settling.let_through, "due again"))
+    silent = "Hear of them no more: they stay uncalled until source or mapping changes them."
+    letters.command("discard", help=silent)(_settling(settling.discard, "discarded"))
     app.add_typer(letters, name="dead-letters")
     waiting = typer.Typer(help="Harmful changes to many titles, held for a person.", no_args_is_help=True)
     waiting.command("list")(held_list)
@@ -103,70 +107,49 @@ def dead_show(
     table(("field", "value"), sorted((found["fields"] or {}).items()))
 
 
-def dead_redrive(
-    numbers: Numbers = None,
-    consumer: Consumer = "",
-    target: Target = "",
-    kind: Kind = "",
-    title: Titles = None,
-    imprint: Imprint = "",
-    since: Since = "",
-    reason: Reason = "",
-    dry_run: DryRun = False,
-    config: Config = None,
-    as_json: AsJson = False,
-) -> None:
-    """Try them once more, though nothing changed; what is refused again is dead again."""
-    matched = _settle(
-        "redrive", numbers, (consumer, target, kind, title, imprint, since, reason), dry_run, config, as_json
-    )
-    if not as_json:
-        word = "would be" if dry_run else "are"
-        out.print(f"{matched} dead letters {word} due again.")
+def _settling(settle: Settle, done: str) -> Callable[..., None]:
+    """The command that does this to all that match; `done`: what they are then."""
+
+    def command(
+        numbers: Numbers = None,
+        consumer: Consumer = "",
+        target: Target = "",
+        kind: Kind = "",
+        title: Titles = None,
+        imprint: Imprint = "",
+        since: Since = "",
+        reason: Reason = "",
+        dry_run: DryRun = False,
+        config: Config = None,
+        as_json: AsJson = False,
+    ) -> None:
+        async def go() -> list[dead.Letter]:
+            async with runtime.opened(load(config)) as it:
+                async with it.db.read() as c:
+                    named = numbers or ()
+                    wanted = await _filter(it, c, consumer, target, kind, title, imprint, since, reason, numbers=named)
+                    letters = await dead.find(c, wanted)
+                if missing := set(named) - {each.number for each in letters}:
+                    raise _unknown(sorted(missing))
+                if not dry_run:
+                    await _settle(it, settle, letters)
+                return letters
+
+        letters = wait_for(go())
+        if as_json:
+            say_json({"done": not dry_run, "dead_letters": [_letter(each) for each in letters]})
+            return
+        out.print(f"{len(letters)} dead letters {'would be' if dry_run else 'are'} {done}.")
+
+    return command
 
 
-def dead_discard(
-    numbers: Numbers = None,
-    consumer: Consumer = "",
-    target: Target = "",
-    kind: Kind = "",
-    title: Titles = None,
-    imprint: Imprint = "",
-    since: Since = "",
-    reason: Reason = "",
-    dry_run: DryRun = False,
-    config: Config = None,
-    as_json: AsJson = False,
-) -> None:
-    """Hear of them no more: they stay uncalled until source or mapping changes them."""
-    matched = _settle(
-        "discard", numbers, (consumer, target, kind, title, imprint, since, reason), dry_run, config, as_json
-    )
-    if not as_json:
-        word = "would be" if dry_run else "are"
-        out.print(f"{matched} dead letters {word} discarded.")
-
-
-def _settle(
-    how: str, numbers: Sequence[int] | None, filters: tuple[Any, ...], dry_run: bool, config: Any, as_json: bool
-) -> int:
-    async def go() -> list[dead.Letter]:
-        async with runtime.opened(load(config)) as it:
-            async with it.db.read() as c:
-                letters = await dead.find(c, await _filter(it, c, *filters, numbers=numbers or ()))
-            if numbers and (missing := set(numbers) - {each.number for each in letters}):
-                raise _unknown(sorted(missing))
-            for start in range(0, 0 if dry_run else len(letters), PART):
-                part = letters[start : start + PART]
-                await (settling.let_through if how == "redrive" else settling.discard)(it.db, part)
-                if len(letters) > PART:
-                    err.print(f"{start + len(part)} of {len(letters)}")
-            return letters
-
-    letters = wait_for(go())
-    if as_json:
-        say_json({"done": not dry_run, "dead_letters": [_letter(each) for each in letters]})
-    return len(letters)
+async def _settle(it: runtime.Installation, settle: Settle, letters: Sequence[dead.Letter]) -> None:
+    for start in range(0, len(letters), PART):
+        part = letters[start : start + PART]
+        await settle(it.db, part)
+        if len(letters) > PART:
+            err.print(f"{start + len(part)} of {len(letters)}")
 
 
 async def _filter(

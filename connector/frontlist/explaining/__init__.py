@@ -33,12 +33,13 @@ from frontlist.contract import (
 from frontlist.errors import FrontlistError
 from frontlist.explaining.resources import PATIENCE, Standing, live
 from frontlist.explaining.titles import UnknownTitleError, find
-from frontlist.modes import imprint
+from frontlist.linking import holding
+from frontlist.modes import imprint, may_write
 from frontlist.state import applied, findings, installation
 from frontlist.state.applied import before_table
 from frontlist.state.database import load
-from frontlist.state.work import work_table
-from frontlist.work import Active, Seen, Worker, proposal, without_first_erasures
+from frontlist.state.work import Priority, work_table
+from frontlist.work import Active, Seen, Worker, keeps, proposal, without_first_erasures
 from frontlist_schemas.canonical import fingerprint
 
 __all__ = ["UnknownTitleError", "explain"]
@@ -62,7 +63,10 @@ async def explain(it: runtime.Installation, text: str) -> dict[str, Json]:
     if active is None or active.fingerprint != fingerprint(it.mapping.text):
         notes.append("planned with the configured mapping, which is not the active one until `frontlist run` starts")
     one = _One(it, worker, title, now)
-    consumers = [await one.consumer(it.plugins.consumers[name], seen[name], opened) for name in sorted(seen)]
+    consumers = [
+        await one.consumer(it.plugins.consumers[name], seen[name], opened, _priority(rows[name]))
+        for name in sorted(seen)
+    ]
     documents = _dossier(seen, title)
     return {
         "title": title,
@@ -95,7 +99,7 @@ class _One:
     def __init__(self, it: runtime.Installation, worker: Worker, title: TitleKey, now: int) -> None:
         self.it, self.worker, self.title, self.now = it, worker, title, now
 
-    async def consumer(self, consumer: Consumer, seen: Seen, opened: Sequence[sa.Row[Any]]) -> Json:
+    async def consumer(self, consumer: Consumer, seen: Seen, opened: Sequence[sa.Row[Any]], priority: int) -> Json:
         """The plan of one consumer and what it would change."""
         dossier = seen.dossiers[self.title]
         plan, error = self.worker.plan(consumer, dossier, seen, self.worker.active(), self.now)
@@ -109,17 +113,24 @@ class _One:
         held = {**seen.held, **held}
         seen_live = await live(self.it.targets, [each.desired for each in puts])
         standings = [
-            self._standing(put.desired, kept, seen, held, dossier) for put, kept in zip(puts, desired, strict=True)
+            self._standing(put.desired, kept, seen, held, dossier, priority)
+            for put, kept in zip(puts, desired, strict=True)
+        ]
+        systems = sorted({each.target for each in resources})
+        twins = [
+            holding.finding(each.desired.resource, seen.held_back[each.desired.resource])
+            for each in standings
+            if each.does == "waits" and each.desired.resource in seen.held_back
         ]
         return {
             "consumer": consumer.name,
             "error": error,
-            "notes": list(seen_live.notes),
+            "notes": [*seen_live.notes, *(why for name in systems for why in seen.pauses.of(name))],
             "desired": [
                 {**each.as_json(self.it.targets, seen_live), "pinned": sorted(put.stand)}
                 for each, put in zip(standings, puts, strict=True)
             ],
-            "findings": _findings(plan.findings, [row for row in opened if row.consumer == consumer.name]),
+            "findings": _findings([*plan.findings, *twins], [row for row in opened if row.consumer == consumer.name]),
             "waits": [{"for": each.what, "why": each.reason} for each in plan.waits],
             "next_at": plan.next_at.isoformat(timespec="seconds") if plan.next_at else None,
             "noted": dict(seen.notes[self.title]),
@@ -143,16 +154,20 @@ class _One:
         seen: Seen,
         held: Mapping[Resource, applied.Applied],
         dossier: Dossier,
+        priority: int,
     ) -> Standing:
+        mode, accepted = seen.modes.of(planned.flow, imprint(dossier)), proposal(kept) in seen.accepted
+        have = held.get(planned.resource)
         withheld: frozenset[FieldKey] = frozenset()
         if isinstance(planned, Ensure) and isinstance(kept, Ensure):
             withheld = frozenset(planned.fields) - frozenset(kept.fields)
         return Standing(
             desired=planned,
-            mode=seen.modes.of(planned.flow, imprint(dossier)),
+            mode=mode,
             proposal=proposal(kept),
-            accepted=proposal(kept) in seen.accepted,
-            have=held.get(planned.resource),
+            accepted=accepted,
+            waits=keeps(kept, have, seen, mode, priority, writes=may_write(mode, accepted)),
+            have=have,
             withheld=withheld,
             now=self.now,
             refused_again=self.it.settings.ensure.refused_again,
@@ -241,6 +256,11 @@ async def _row(c: AsyncConnection, consumer: str, title: TitleKey, now: int) -> 
         "detail": row.detail,
         "finished_at": _at(row.finished_at),
     }
+
+
+def _priority(row: Json) -> int:
+    """How urgent it is, or was when it was last due."""
+    return Priority.METADATA if row is None else int(row["priority"])
 
 
 async def _written(c: AsyncConnection, title: TitleKey) -> list[Json]:

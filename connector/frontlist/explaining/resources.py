@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from frontlist.contract import Absent, Actual, Desired, Ensure, FieldKey, Json, Mode, Resource, Target
 from frontlist.ensure import SECOND
 from frontlist.errors import FrontlistError
+from frontlist.modes import may_write
 from frontlist.state.applied import Applied
 from frontlist_schemas.canonical import fingerprint
 
@@ -45,12 +46,16 @@ async def live(targets: Mapping[str, Target], desired: Sequence[Desired]) -> Liv
 
 @dataclass(frozen=True)
 class Standing:
-    """Everything about one desired state. `withheld`: planned empty values that erase nothing on first contact."""
+    """Everything about one desired state. `withheld`: planned empty values that erase nothing on first contact.
+
+    `waits`: for what, a pause or a person, else None.
+    """
 
     desired: Desired
     mode: Mode
     proposal: str
     accepted: bool
+    waits: str | None
     have: Applied | None
     withheld: frozenset[FieldKey]
     now: int
@@ -59,7 +64,9 @@ class Standing:
     @property
     def does(self) -> str:
         """What the engine makes of it under the mode in force."""
-        if self.mode == Mode.APPLY or (self.mode == Mode.PROPOSE and self.accepted):
+        if self.waits is not None:
+            return "waits"
+        if may_write(self.mode, self.accepted):
             return "writes"
         return {Mode.OFF: "nothing", Mode.OBSERVE: "observes", Mode.PROPOSE: "proposes"}[self.mode]
 
@@ -70,6 +77,7 @@ class Standing:
             "flow": self.desired.flow,
             "mode": self.mode.value,
             "does": self.does,
+            "waits": self.waits,
             "proposal": self.proposal,
             "there": None if resource not in seen.read else seen.read[resource] is not None,
             "in_doubt": bool(have and have.in_doubt(self.now)),

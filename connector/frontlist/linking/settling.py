@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontlist import runtime
 from frontlist.contract import Json, TitleKey
+from frontlist.decisions import decide
 from frontlist.intake import all_due
 from frontlist.outbox import Outbox, producing
 from frontlist.state import applied, installation, settled, work
@@ -47,15 +48,13 @@ async def settle(
 ) -> None:
     """`titles` are due besides those of the links; `all_titles`: every one, behind what is live."""
     async with it.db.begin() as c:
-        numbers = iter(await it.db.draw(c, len(links) + len(decisions)))
-        linked = [settled.Link(e.target, e.kind, e.source_id, e.id, e.title, next(numbers)) for e in links]
-        decided = [settled.Decision(e.kind, e.key, e.body, next(numbers)) for e in decisions]
+        numbers = await it.db.draw(c, len(links))
+        linked = [
+            settled.Link(e.target, e.kind, e.source_id, e.id, e.title, n) for e, n in zip(links, numbers, strict=True)
+        ]
         changed = await settled.save_links(it.db, c, linked)
-        await settled.save_decisions(it.db, c, decided)
         await applied.post(it.db, c, [(it.links, e.key, _link(e)) for e in linked])
-        await applied.post(
-            it.db, c, [(it.decisions, f"{e.kind}/{e.key}", {"body": e.body, "number": e.number}) for e in decided]
-        )
+        await decide(it.db, c, it.decisions, {(each.kind, each.key): each.body for each in decisions})
         await _mark(it, c, [*changed, *titles], all_titles)
     await _send(it)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontlist.state import dead, held
@@ -18,6 +19,8 @@ from frontlist.state.work import work_table
 
 #: A look that takes longer is given up: it must not burden a database that is busy (milliseconds).
 PATIENCE_MS = 5_000
+#: What PostgreSQL says of a statement that took longer, and of one that waited for a lock as long.
+TOO_LATE = ("57014", "55P03")
 
 
 @dataclass(frozen=True)
@@ -54,9 +57,18 @@ class Feed:
 
 
 async def take(db: Database, c: AsyncConnection) -> Census:
-    """Raises what the database raises; on PostgreSQL also where it takes too long."""
+    """Raises what the database raises; on PostgreSQL TimeoutError where it takes too long."""
     if not db.sqlite:
         await c.execute(sa.text(f"SET LOCAL statement_timeout = {PATIENCE_MS}"))
+    try:
+        return await _take(db, c)
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) not in TOO_LATE:
+            raise
+        raise TimeoutError("the look at the database took too long") from error
+
+
+async def _take(db: Database, c: AsyncConnection) -> Census:
     now = await db.now(c)
     outbox = (await c.execute(sa.select(sa.func.count(), sa.func.min(outbox_table.c.at)))).one()
     return Census(

@@ -75,14 +75,14 @@ async def mark(db: Database, connection: AsyncConnection, holds: Sequence[Hold],
         for each in holds
         if each.look_again_at is None
     ]
+    dues = [work.Due(each.consumer, each.title, at, work.Priority.METADATA, "drift") for each, at in fresh]
+    await work.mark(db, connection, dues)
     rows = [{**_key(each), "look_at": at} for each, at in fresh]
     if rows:
         await db.upsert(connection, look_table, rows)
     for each, at in sorted(fresh, key=lambda one: (one[0].resource, one[0].consumer)):
         mine = [applied_table.c[name] == value for name, value in _key(each).items()]
         await connection.execute(sa.update(applied_table).where(*mine).values(look_again_at=at))
-    dues = [work.Due(each.consumer, each.title, at, work.Priority.METADATA, "drift") for each, at in fresh]
-    await work.mark(db, connection, dues)
     return len(fresh)
 
 

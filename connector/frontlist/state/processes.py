@@ -50,8 +50,6 @@ async def beat(db: Database, connection: AsyncConnection, process: str, parts: s
     now = await db.now(connection)
     row = {"id": process, "parts": parts, "started_at": now, "heartbeat_at": now}
     await db.upsert(connection, process_table, [row], keep=("started_at",))
-    old = process_table.c.heartbeat_at < now - 86_400_000_000
-    await connection.execute(sa.delete(process_table).where(old))
 
 
 async def leave(connection: AsyncConnection, process: str) -> None:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontlist.contract import Json, Resource, TitleKey
-from frontlist.state.database import CHUNK, Database, among, dump, load, metadata
+from frontlist.state.database import CHUNK, Database, among, dump, load, metadata, typed
 
 #: (target, kind, source id) -> the id there; `source_id` is Consonance's, e.g. a product id.
 link_table = sa.Table(
@@ -184,6 +184,19 @@ async def save_decisions(db: Database, connection: AsyncConnection, decisions: S
         returning=(c.kind, c.key),
     )
     return [newest[row.kind, row.key] for row in changed]
+
+
+async def newer(db: Database, connection: AsyncConnection, decisions: Sequence[Decision]) -> list[Decision]:
+    """Those that would take effect; no row is locked."""
+    if not decisions:
+        return []
+    c = decision_table.c
+    given = db.rows(
+        "given", typed(decision_table, ("kind", "key")), [{"kind": e.kind, "key": e.key} for e in decisions]
+    )
+    query = sa.select(c.kind, c.key, c.number).join(given, sa.and_(c.kind == given.c.kind, c.key == given.c.key))
+    known = {(row.kind, row.key): row.number for row in await connection.execute(query)}
+    return [each for each in decisions if each.number > known.get((each.kind, each.key), -1)]
 
 
 async def decisions(connection: AsyncConnection, kind: str, keys: Sequence[str] | None = None) -> dict[str, Json]:

@@ -202,17 +202,16 @@ async def count_drift(db: Database, connection: AsyncConnection, found: Iterable
         )
 
 
-async def drift(connection: AsyncConnection, sweep: str | None = None) -> list[dict[str, Any]]:
-    """Drifted cells per field, of one sweep or of all time (for metrics)."""
+async def drift(connection: AsyncConnection, sweep: str) -> list[dict[str, Any]]:
+    """Drifted cells of one sweep per field."""
     d = drift_table.c
     query = (
-        sa.select(d.target, d.kind, d.field, sa.func.sum(d.healed).label("healed"), sa.func.sum(d.kept).label("kept"))
-        .group_by(d.target, d.kind, d.field)
+        sa.select(d.target, d.kind, d.field, d.healed, d.kept)
+        .where(d.sweep == sweep)
         .order_by(d.target, d.kind, d.field)
     )
-    query = query if sweep is None else query.where(d.sweep == sweep)
     return [
-        {"target": r.target, "kind": r.kind, "field": r.field, "healed": int(r.healed), "left": int(r.kept)}
+        {"target": r.target, "kind": r.kind, "field": r.field, "healed": r.healed, "left": r.kept}
         for r in await connection.execute(query)
     ]
 

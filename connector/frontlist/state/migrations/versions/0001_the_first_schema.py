@@ -263,6 +263,13 @@ def upgrade() -> None:
             sqlite_where=sa.text("missing_since IS NOT NULL"),
             postgresql_where=sa.text("missing_since IS NOT NULL"),
         )
+        batch_op.create_index(
+            "raw_unclaimed",
+            ["system", "kind"],
+            unique=False,
+            sqlite_where=sa.text("title LIKE 'object:%' AND body IS NOT NULL"),
+            postgresql_where=sa.text("title LIKE 'object:%' AND body IS NOT NULL"),
+        )
 
     op.create_table(
         "raw_isbn",
