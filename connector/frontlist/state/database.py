@@ -245,7 +245,12 @@ def gone(error: BaseException) -> bool:
 async def _transaction(connection: AsyncConnection, explicit: bool) -> AsyncIterator[None]:
     if not explicit:
         async with connection.begin():
-            yield
+            try:
+                yield
+            except TimeoutError as error:
+                # A server that was silent once would be silent for as long when told to roll back.
+                await connection.invalidate(error)
+                raise
         return
     try:
         yield
@@ -286,7 +291,9 @@ def _engine(url: URL, is_sqlite: bool) -> AsyncEngine:
             "timeout": 10,
             "command_timeout": 60,
         }
-        return create_async_engine(url, pool_size=10, max_overflow=10, pool_pre_ping=True, connect_args=connect)
+        # The last one used is used first: where all went silent, what was made anew since is not behind the others.
+        sizes = {"pool_size": 10, "max_overflow": 10, "pool_use_lifo": True, "pool_pre_ping": True}
+        return create_async_engine(url, connect_args=connect, **sizes)
     file = {"timeout": 30, "factory": _File}
     engine = create_async_engine(url, poolclass=AsyncAdaptedQueuePool, pool_size=5, connect_args=file)
 
