@@ -33,6 +33,8 @@ number_table = sa.Table("number", metadata, sa.Column("value", sa.BigInteger, nu
 PASSING = frozenset({"08", "25", "40", "53", "57"})
 #: In a connection's `info`: by how much PostgreSQL's clock is ahead of our steady one.
 AHEAD = "frontlist.ahead"
+#: How long a connection that was idle may take to answer (seconds); then another one is made.
+PING = 10.0
 #: Rows a statement.
 CHUNK = 500
 #: Rows a statement that takes a column's values as one array.
@@ -292,8 +294,17 @@ def _engine(url: URL, is_sqlite: bool) -> AsyncEngine:
             "command_timeout": 60,
         }
         # The last one used is used first: where all went silent, what was made anew since is not behind the others.
-        sizes = {"pool_size": 10, "max_overflow": 10, "pool_use_lifo": True, "pool_pre_ping": True}
-        return create_async_engine(url, connect_args=connect, **sizes)
+        engine = create_async_engine(url, pool_size=10, max_overflow=10, pool_use_lifo=True, connect_args=connect)
+
+        @sa.event.listens_for(engine.sync_engine, "checkout")
+        def _answers(connection: Any, _record: object, _proxy: object) -> None:
+            """As `pool_pre_ping`, but in one question instead of three, and not for as long as a statement may take."""
+            try:
+                connection.run_async(lambda driver: driver.execute("SELECT 1", timeout=PING))
+            except Exception as error:
+                raise sa.exc.DisconnectionError(f"{type(error).__name__}: {error}") from error
+
+        return engine
     file = {"timeout": 30, "factory": _File}
     engine = create_async_engine(url, poolclass=AsyncAdaptedQueuePool, pool_size=5, connect_args=file)
 
