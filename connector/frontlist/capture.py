@@ -22,7 +22,7 @@ from frontlist import drift
 from frontlist.brakes import Brakes
 from frontlist.clock import Clock, moment
 from frontlist.contract import TitleKey
-from frontlist.errors import ConfigurationError, DeliveryError, FrontlistError, Pause, Retry, Stop
+from frontlist.errors import ConfigurationError, DeliveryError, FrontlistError, Pause, Retry, Stop, said
 from frontlist.intake import all_due
 from frontlist.kafka import MAX_BYTES, KafkaSettings, end, transaction
 from frontlist.linking import holding
@@ -135,13 +135,13 @@ class Capture:
             except ConfigurationError:
                 raise
             except (FrontlistError, KafkaError, OSError) as error:
-                self.observed.turned(self._part, f"it begins again: {error}")
-                log.warning("capture: begins again", system=self.system, error=str(error))
+                self.observed.turned(self._part, f"it begins again: {said(error)}")
+                log.warning("capture: begins again", system=self.system, error=said(error))
             except Exception as error:
                 if not gone(error):
                     raise
                 self.observed.turned(self._part, "the database is gone, paused")
-                log.warning("capture: the database is gone, paused", system=self.system, error=str(error))
+                log.warning("capture: the database is gone, paused", system=self.system, error=said(error))
             await wait(stopping, min(1.0, self.settings.retry))
 
     # --- lease -----------------------------------------------------------------------------------------------------
@@ -224,7 +224,7 @@ class Capture:
         except (DeliveryError, ConfigurationError) as error:
             self._due[feed.name] = now + (getattr(error, "after", None) or self.settings.retry)
             self.observed.starved(self.system, feed.name)
-            log.warning("capture: feed failed", system=self.system, feed=feed.name, error=str(error))
+            log.warning("capture: feed failed", system=self.system, feed=feed.name, error=said(error))
             async with self.db.begin() as c:
                 await captured.fail_feed(self.db, c, self.system, feed.name, str(error))
             return
@@ -369,7 +369,7 @@ class Capture:
         try:
             await self._ask_all(keys, lease, sure=True)
         except DeliveryError as error:
-            log.warning("capture: what is missing could not be asked for", system=self.system, error=str(error))
+            log.warning("capture: what is missing could not be asked for", system=self.system, error=said(error))
 
     async def _read_again(self, lease: processes.Lease) -> None:
         """Titles that were reserved when a capturer died: their raw objects first, then published whatever the hash.
@@ -386,7 +386,7 @@ class Capture:
         try:
             await self._ask_all(keys, lease, sure=False)
         except DeliveryError as error:
-            log.warning("capture: reading again failed", system=self.system, error=str(error))
+            log.warning("capture: reading again failed", system=self.system, error=said(error))
             return
         async with self.db.begin() as c:
             found = await captured.marked(c, self.system, len(marks), read_again=True)
@@ -647,7 +647,7 @@ class Capture:
         try:
             got = decode(key, headers, value)
         except ValueError as error:
-            log.warning("capture: a record on our own topic cannot be read", error=str(error))
+            log.warning("capture: a record on our own topic cannot be read", error=said(error))
             return False
         draft = Draft(got, _print(got))
         surprise = await captured.learn(

@@ -84,3 +84,8 @@ class DeadLetter(DeliveryError):
 
 class Stop(DeliveryError):
     """Tried again daily and at each release."""
+
+
+def said(error: BaseException) -> str:
+    """What an error says of itself; a time-out says nothing."""
+    return str(error) or type(error).__name__

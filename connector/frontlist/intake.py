@@ -28,7 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontlist.clock import Clock
 from frontlist.contract import DocumentKey, Finding, TitleKey
-from frontlist.errors import ConfigurationError
+from frontlist.errors import ConfigurationError, said
 from frontlist.kafka import MAX_BYTES, REQUEST_MS, KafkaSettings, TopicState
 from frontlist.observed import UNOBSERVED, Consuming, Observed
 from frontlist.state import captured, dossier, findings, installation, settled, work
@@ -117,8 +117,8 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
             try:
                 await self._consume(stopping)
             except (KafkaError, OSError) as error:
-                self.observed.turned("intake", f"Kafka is gone, paused: {error}")
-                log.warning("intake: Kafka is gone, paused", error=str(error))
+                self.observed.turned("intake", f"Kafka is gone, paused: {said(error)}")
+                log.warning("intake: Kafka is gone, paused", error=said(error))
             except OlderDatabaseError:
                 await self._again(stopping)
             await wait(stopping, 1.0)
@@ -135,7 +135,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
             except Exception as error:
                 if not gone(error) and not isinstance(error, KafkaError):
                     raise
-                log.warning("intake: Kafka or the database is gone, paused", error=str(error))
+                log.warning("intake: Kafka or the database is gone, paused", error=said(error))
             await wait(stopping, 1.0)
 
     async def _consume(self, stopping: asyncio.Event) -> None:
@@ -237,7 +237,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
                 if not gone(error):
                     self._failure = error
                     return
-                log.warning("intake: the database is gone, paused", error=str(error))
+                log.warning("intake: the database is gone, paused", error=said(error))
                 await asyncio.sleep(1.0)
 
     async def _seek(self, assigned: Sequence[TopicPartition]) -> None:
@@ -290,7 +290,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
                 if not gone(error):
                     self._failure = error
                     break
-                log.warning("intake: the database is gone, paused", error=str(error))
+                log.warning("intake: the database is gone, paused", error=said(error))
                 await asyncio.sleep(1.0)
         return False
 
@@ -424,7 +424,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
     async def _report(self, c: AsyncConnection, record: ConsumerRecord, error: Exception) -> None:
         """A record that names no title: kept as a finding under its place on the topic."""
         where = f"{record.topic}[{record.partition}]@{record.offset}"
-        log.error("intake: a record cannot be read", where=where, error=str(error))
+        log.error("intake: a record cannot be read", where=where, error=said(error))
         await findings.open_one(
             self.db,
             c,

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontlist.clock import Clock
+from frontlist.errors import said
 from frontlist.state import processes
 from frontlist.state.applied import applied_table, before_table, outbox_table
 from frontlist.state.captured import raw_table
@@ -73,7 +74,7 @@ class Keeper:
             except Exception as error:
                 if not gone(error):
                     raise
-                log.warning("keeping: the database is gone, paused", error=str(error))
+                log.warning("keeping: the database is gone, paused", error=said(error))
             await wait(stopping, self.settings.every)
 
     async def once(self) -> Mapping[str, int]:

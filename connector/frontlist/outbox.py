@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from frontlist.clock import Clock
-from frontlist.errors import FrontlistError
+from frontlist.errors import FrontlistError, said
 from frontlist.kafka import MAX_BYTES, KafkaSettings, end, unreachable
 from frontlist.observed import UNOBSERVED, Observed
 from frontlist.state import applied, processes
@@ -35,14 +35,14 @@ class Outbox:
                         self.observed.turned("outbox")
                         if not sent:
                             await wait(stopping, 0.3)
-            except (KafkaError, OSError, FrontlistError) as error:
-                self.observed.turned("outbox", f"Kafka is gone, paused: {error}")
-                log.warning("outbox: Kafka is gone, paused", error=str(error))
+            except (KafkaError, FrontlistError) as error:
+                self.observed.turned("outbox", f"Kafka is gone, paused: {said(error)}")
+                log.warning("outbox: Kafka is gone, paused", error=said(error))
             except Exception as error:
                 if not gone(error):
                     raise
                 self.observed.turned("outbox", "the database is gone, paused")
-                log.warning("outbox: the database is gone, paused", error=str(error))
+                log.warning("outbox: the database is gone, paused", error=said(error))
             await wait(stopping, 1.0)
 
     async def once(self, producer: AIOKafkaProducer) -> int:

@@ -23,7 +23,7 @@ from frontlist.clock import Clock
 from frontlist.contract import Capabilities, Target
 from frontlist.ending import within_grace
 from frontlist.ensure import Delivery
-from frontlist.errors import ConfigurationError, DeliveryError, FrontlistError
+from frontlist.errors import ConfigurationError, DeliveryError, FrontlistError, said
 from frontlist.gentleness import Backfill
 from frontlist.health import Facts
 from frontlist.instruments import Instruments, Watch
@@ -140,7 +140,7 @@ class Installation:
             try:
                 found = await target.capabilities()
             except FrontlistError as error:
-                log.error("a system cannot be introspected, so it is not written", system=name, error=str(error))
+                log.error("a system cannot be introspected, so it is not written", system=name, error=said(error))
                 continue
             if name not in self.known:
                 new.append(name)
@@ -324,7 +324,7 @@ async def _prepare(it: Installation, facts: Facts) -> tuple[Mapping[str, TopicSt
     try:
         await fits(it)
     except DeliveryError as error:
-        log.warning("the mapping could not be compared with the tenant", error=str(error))
+        log.warning("the mapping could not be compared with the tenant", error=said(error))
     facts.stage = "consumers are registered, and the mapping becomes active"
     await it.register()
     active = await it.activate()
@@ -388,7 +388,7 @@ class Running:
             try:
                 now = {} if self.stopping.is_set() else await self.it.topics.states()
             except ConfigurationError as error:
-                log.warning("the topics could not be looked at", error=str(error))
+                log.warning("the topics could not be looked at", error=said(error))
                 continue
             for name, state in now.items():
                 if name in self.there and state.id != self.there[name].id:
@@ -594,7 +594,7 @@ async def _keep_introspecting(it: Installation, stopping: asyncio.Event) -> None
         except Exception as error:
             if not gone(error):
                 raise
-            log.warning("the database is gone; the systems are asked again", error=str(error))
+            log.warning("the database is gone; the systems are asked again", error=said(error))
             for name in new:
                 del it.known[name]
         await wait(stopping, INTROSPECT if len(it.known) == len(it.targets) else it.settings.capture.retry)

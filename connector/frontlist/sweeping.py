@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontlist.clock import Clock
 from frontlist.contract import DocumentKey, FieldKey, Json, Resource, TitleKey
-from frontlist.errors import ConfigurationError
+from frontlist.errors import ConfigurationError, said
 from frontlist.kafka import MAX_BYTES, KafkaSettings
 from frontlist.state import dossier, installation, processes, sweeps, work
 from frontlist.state.database import Database, gone
@@ -199,7 +199,7 @@ class Sweeper:
             except Exception as error:
                 if not gone(error):
                     raise
-                log.warning("sweeps: the database is gone, paused", error=str(error))
+                log.warning("sweeps: the database is gone, paused", error=said(error))
             await wait(stopping, 1.0)
 
     async def once(self) -> int:

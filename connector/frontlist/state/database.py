@@ -6,7 +6,9 @@ Times are microseconds since 1970 in BIGINT columns, by PostgreSQL's own clock. 
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
+import socket
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
@@ -35,6 +37,8 @@ PASSING = frozenset({"08", "25", "40", "53", "57"})
 AHEAD = "frontlist.ahead"
 #: How long a connection that was idle may take to answer (seconds); then another one is made.
 PING = 10.0
+#: What the network answers where a host or a route to it is away; Python has no class for these.
+UNREACHABLE = frozenset({errno.EHOSTUNREACH, errno.EHOSTDOWN, errno.ENETUNREACH, errno.ENETDOWN})
 #: Rows a statement.
 CHUNK = 500
 #: Rows a statement that takes a column's values as one array.
@@ -232,8 +236,10 @@ def plain(text: str) -> str:
 
 def gone(error: BaseException) -> bool:
     """Whether it will pass (unreachable, starting up, deadlock, a lock that took too long), so that we pause."""
-    if isinstance(error, ConnectionError | TimeoutError | sa.exc.TimeoutError):
+    if isinstance(error, ConnectionError | TimeoutError | socket.gaierror | sa.exc.TimeoutError):
         return True
+    if isinstance(error, OSError) and (error.errno is None or error.errno in UNREACHABLE):
+        return True  # without a number: no address of several took the connection
     if not isinstance(error, DBAPIError):
         return False
     state = getattr(error.orig, "sqlstate", None)
