@@ -74,10 +74,11 @@ class Pair:
 
 
 @contextmanager
-def pair(tenant: Tenant | None = None) -> Iterator[Pair]:
+def pair(tenant: Tenant | None = None, *, page_size: int = 7) -> Iterator[Pair]:
+    """`page_size`: titles a page of Consonance; small, so that small catalogues have several pages."""
     tenant = tenant or bundled(datetime.now(UTC).date())
     with (
-        serving.serve(consonance_app(tenant, key=KEY, page_size=7)) as left,
+        serving.serve(consonance_app(tenant, key=KEY, page_size=page_size)) as left,
         serving.serve(fourallportal_app(DAM_KEY)) as right,
     ):
         yield Pair(Sandbox(left.url), Sandbox(right.url), tenant)
@@ -114,21 +115,21 @@ def configuration(
             "url": tenants.consonance.url,
             "key": KEY,
             "zone": "Europe/London",
-            "poll_interval": 0.3,
+            "poll_interval": 0.5,
             "calls_per_second": 1000,
         },
         "fourallportal": {
             "url": tenants.dam.url,
             "key": DAM_KEY,
             "locales": ["en_GB", "de_DE"],
-            "poll_seconds": 0.3,
+            "poll_seconds": 0.5,
             "calls_per_second": 1000,
             "rebuild_pause": 0.1,
             "rebuild_seconds": 0.0,
         },
         "capture": {"lease": 3.0, "retry": 0.3, "absent_after": 0.5},
         "intake": {"session": 6.0},
-        "work": {"idle": 0.1, "retry_first": 0.1},
+        "work": {"idle": 0.2, "retry_first": 0.1},
         "ensure": {"look_again": 1.0, "lease": 5.0},
         "breaker": {"first": 0.5, "longest": 1.0, "refused_key": 1.0},
         "health": {"listen": "off"},

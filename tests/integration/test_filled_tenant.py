@@ -145,7 +145,7 @@ class Filled:
 
 @pytest.fixture
 def filled() -> Iterator[Filled]:
-    with tenants.pair(catalogue()) as pair:
+    with tenants.pair(catalogue(), page_size=50) as pair:
         yield Filled(pair)
 
 
