@@ -46,7 +46,7 @@ GRACE = 10.0
 #: Fetched of a partition ahead of its turn: eight times as much would be held for nothing. Larger records come whole.
 PARTITION_BYTES = 1024 * 1024
 #: A handler that hangs when we are given up is left behind after so many seconds.
-HANDLER = 1.0
+HANDLER = 0.3
 #: Above this the databases cannot hold a number.
 LARGEST = 2**63
 #: Kinds of decisions that change no plan, or whose titles are marked where they are made.
