@@ -626,6 +626,7 @@ class Capture:
         """Our mirror is older than what we published (a restored backup): what is marked waits for all feeds."""
         [number] = await self.db.draw(c)
         await captured.read_anew(c, self.system)
+        self._due.clear()  # also of what we read a moment ago: that is not in this database
         await installation.state(self.db, c, {f"{RESTORED}/{self.system}": f"{await self.db.now(c)} {number}"})
 
     async def _assemble_anew(self, c: AsyncConnection) -> None:
