@@ -126,21 +126,21 @@ class Calls:
             for call in sandbox.get("/sandbox/calls", writes="true")["calls"]:
                 self._seen[name][call["number"]] = call
 
-    def written(self) -> Iterator[tuple[str, str, list[tuple[str, int]]]]:
-        """(resource, all of its body, [(what, edit)]) in the order of the calls that were carried out."""
+    def written(self) -> Iterator[tuple[str, str, list[tuple[str, int]], bool]]:
+        """(resource, all of its body, [(what, edit)], whether it was answered) of what was carried out, in order."""
         for name, calls in self._seen.items():
             for _, call in sorted(calls.items()):
                 carried_out = call["fault"] is None or call["fault"].endswith("after")
                 for resource, body in _bodies(name, call["body"]) if carried_out else ():
                     found = [(f"{what} of {work}", int(edit)) for what, edit, work in SAID.findall(body)]
                     if found:
-                        yield resource, body, found
+                        yield resource, body, found, call["fault"] is None
 
     def stale(self) -> list[str]:
         """Older values that were written after newer ones."""
         newest: dict[tuple[str, str], int] = defaultdict(int)
         out = []
-        for resource, _, found in self.written():
+        for resource, _, found, _ in self.written():
             for what, edit in found:
                 if edit < newest[resource, what]:
                     out.append(f"{resource}: {what}: {edit} after {newest[resource, what]}")
@@ -148,13 +148,13 @@ class Calls:
         return out
 
     def repeated(self) -> list[str]:
-        """Writes with just what the resource was told last."""
-        last: dict[str, str] = {}
+        """Writes with just what the resource was told last, where that was answered: who has no answer asks again."""
+        last: dict[str, str | None] = {}
         out = []
-        for resource, body, found in self.written():
+        for resource, body, found, answered in self.written():
             if last.get(resource) == body:
                 out.append(f"{resource}: {found}")
-            last[resource] = body
+            last[resource] = body if answered else None
         return out
 
 
