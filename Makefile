@@ -29,7 +29,7 @@ test: .venv/.ready lint types ## lint, types, and all tests on real Kafka and Po
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not matrix" $(ARGS)
 
 test-faults: .venv/.ready ## the whole fault matrix: processes, Kafka, database and targets that fail under load
-	$(BIN)/python -m pytest tests/faults -n $(WORKERS) --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest tests/faults tests/acceptance/test_crashes.py -n $(WORKERS) --dist loadgroup $(ARGS)
 
 lint: .venv/.ready ## ruff
 	$(BIN)/ruff check .

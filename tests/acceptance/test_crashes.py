@@ -83,6 +83,10 @@ async def crash(file: Path, pair: tenants.Pair, name: str, nth: int) -> None:
     assert child.returncode == -9, said.decode()[-2000:]
 
 
+# Two minutes of two cores each; a kill -9 on SQLite is in the fault matrix too.
+@pytest.mark.parametrize(
+    "database_url", ["postgresql", pytest.param("sqlite", marks=pytest.mark.matrix)], indirect=True
+)
 @pytest.mark.timeout(600)
 async def test_after_a_kill_at_each_step_both_sides_end_right(file: Path, pair: tenants.Pair) -> None:
     async with tenants.prepared(load(file)):

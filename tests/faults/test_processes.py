@@ -13,7 +13,7 @@ from faults.scene import Scene
 IN_FLIGHT = 20
 
 
-@pytest.mark.parametrize("sqlite", [False, pytest.param(True, marks=pytest.mark.matrix)], ids=["postgresql", "sqlite"])
+@pytest.mark.parametrize("sqlite", [pytest.param(False, marks=pytest.mark.matrix), True], ids=["postgresql", "sqlite"])
 def test_after_a_kill_9_the_next_one_goes_on(make: Callable[..., Scene], sqlite: bool) -> None:
     scene = make(sqlite=sqlite)
     one = scene.runs()
