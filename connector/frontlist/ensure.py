@@ -424,7 +424,7 @@ class Delivery:
 
     async def _call(self, lane: Lane, chunk: Sequence[Job], part: _Slice) -> None:
         try:
-            async with lane.calls:
+            async with lane.call(min(each.order.claim.priority for each in chunk)):
                 outcomes = await self._written(lane, chunk, part.holding.deadline)
         except Exception as error:
             await self._failed(lane, chunk, error, part)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from frontlist.breaker import Breaker
@@ -49,7 +50,7 @@ class Lane:
         #: Titles that go by themselves the next time.
         self.alone: set[str] = set()
         #: What one title starts at once counts too, however many resources it has.
-        self.calls = asyncio.Semaphore(at_once)
+        self._calls, self._ordinary = asyncio.Semaphore(at_once), asyncio.Semaphore(max(1, at_once - 1))
         self._changed = asyncio.Event()
         self._dispatcher: asyncio.Task[None] | None = None
         self._slices: set[asyncio.Task[None]] = set()
@@ -75,6 +76,16 @@ class Lane:
         if self.budget.per_second is None:
             return 100_000
         return max(2, round(self.budget.per_second)) * self.target.batch
+
+    @asynccontextmanager
+    async def call(self, priority: int) -> AsyncIterator[None]:
+        """A place for one call; the last one is kept for rights."""
+        if priority <= work.Priority.RIGHTS:
+            async with self._calls:
+                yield
+        else:
+            async with self._ordinary, self._calls:
+                yield
 
     def waiting(self, priority: int) -> int:
         """How many bundles wait that are as urgent as that, or more."""
@@ -142,7 +153,8 @@ class Lane:
         urgent = self._running >= self._at_once - 1
         bundles = self._probe(urgent) if probing else self._slice(urgent)
         calls = -(-sum(len(each.jobs) for each in bundles) // self.target.batch)
-        weight = max(1, min(calls, self._at_once - 1))
+        # A title with many resources takes no more places than are free, and never the one that is kept.
+        weight = max(1, min(calls, self._at_once - 1 - self._running))
         self._running += weight
         task = asyncio.create_task(self._go(bundles, paid, weight, probing))
         self._slices.add(task)

@@ -381,6 +381,32 @@ async def test_who_waits_may_be_cancelled_and_the_rest_goes_on() -> None:
     await it.waiting[3]
 
 
+async def test_a_title_with_many_resources_leaves_the_last_place_to_rights() -> None:
+    it = scene(at_once=3, batch=1)
+    it.come(bundle(0))
+    it.come(bundle(1, jobs=2))
+    await turns()
+    it.come(bundle(2, RIGHTS))
+    await turns()
+    assert len(it.calls.standing) == 3
+    await it.close()
+
+
+async def test_the_last_call_is_for_rights() -> None:
+    lane = scene(at_once=2).lane
+    async with lane.call(METADATA):
+        second = asyncio.create_task(_in(lane, METADATA))
+        await turns()
+        async with lane.call(RIGHTS):
+            assert not second.done()
+    await second
+
+
+async def _in(lane: Lane, priority: int) -> None:
+    async with lane.call(priority):
+        pass
+
+
 # --- whatever happens ----------------------------------------------------------------------------------------------
 
 EVENTS = st.one_of(
