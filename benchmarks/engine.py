@@ -10,9 +10,10 @@ import argparse
 import asyncio
 import gc
 import secrets
-import sys
 import time
 from collections.abc import Sequence
+
+from benching.report import say
 
 from frontlist import logs
 from frontlist.clock import Clock
@@ -122,11 +123,6 @@ async def once(url: str, titles: int) -> float:
     await running
     await db.close()
     return used / titles * 1e6
-
-
-def say(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
 
 
 def main() -> None:

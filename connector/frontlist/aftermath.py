@@ -81,7 +81,7 @@ class Brought:
 class Done:
     """A title whose claim still stands. `planned`: None where the plan failed; `outcomes`: withheld ones too.
 
-    `stated`: see there.
+    `stated`: the revision of the oldest document with a text that was planned from (the function of that name).
     """
 
     claim: work.Claim

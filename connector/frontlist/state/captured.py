@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontlist.contract import Json, TitleKey
 from frontlist.source import Page, Raw, RawKey
-from frontlist.state.database import CHUNK, Database, among, dump, load, metadata
+from frontlist.state.database import CHUNK, Database, among, dump, load, metadata, partial_index
 
 feed_table = sa.Table(
     "feed",
@@ -41,19 +41,8 @@ raw_table = sa.Table(
     sa.Column("fingerprint", sa.Text),
     sa.Column("watched", sa.Text),
     sa.Index("raw_by_title", "system", "title"),
-    sa.Index(
-        "raw_missing",
-        "system",
-        sqlite_where=sa.text("missing_since IS NOT NULL"),
-        postgresql_where=sa.text("missing_since IS NOT NULL"),
-    ),
-    sa.Index(
-        "raw_unclaimed",
-        "system",
-        "kind",
-        sqlite_where=sa.text("title LIKE 'object:%' AND body IS NOT NULL"),
-        postgresql_where=sa.text("title LIKE 'object:%' AND body IS NOT NULL"),
-    ),
+    partial_index("raw_missing", "system", where="missing_since IS NOT NULL"),
+    partial_index("raw_unclaimed", "system", "kind", where="title LIKE 'object:%' AND body IS NOT NULL"),
 )
 #: Which raw objects state which ISBN, by its key.
 isbn_table = sa.Table(

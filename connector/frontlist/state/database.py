@@ -211,6 +211,11 @@ def _each(name: str, value: list[Any], texts: Iterable[Any]) -> sa.TableValuedAl
     return sa.func.json_each(body).table_valued("value", name=name)
 
 
+def partial_index(name: str, *columns: str, where: str) -> sa.Index:
+    """Of the rows for which `where` holds, in both databases."""
+    return sa.Index(name, *columns, sqlite_where=sa.text(where), postgresql_where=sa.text(where))
+
+
 def typed(table: sa.Table, names: Iterable[str]) -> Columns:
     """Columns of `Database.rows` with the types that they have in a table."""
     return {name: table.c[name].type for name in names}

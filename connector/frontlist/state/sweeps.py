@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontlist.contract import Json, Resource, TitleKey
-from frontlist.state.database import CHUNK, Database, among, dump, load, metadata
+from frontlist.state.database import CHUNK, Database, among, dump, load, metadata, partial_index
 
 Kind = Literal["replay", "reconcile"]
 
@@ -37,13 +37,7 @@ sweep_title_table = sa.Table(
     sa.Column("outcome", sa.Text),
     sa.Column("changed", sa.Integer, nullable=False, server_default="0"),
     sa.Column("at", sa.BigInteger),
-    sa.Index(
-        "sweep_title_due",
-        "consumer",
-        "title",
-        sqlite_where=sa.text("state = 'due'"),
-        postgresql_where=sa.text("state = 'due'"),
-    ),
+    partial_index("sweep_title_due", "consumer", "title", where="state = 'due'"),
 )
 #: Cells of ours that somebody changed; `sweep` "" = found on the way, outside of a sweep.
 drift_table = sa.Table(

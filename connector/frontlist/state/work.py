@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontlist.contract import TitleKey
-from frontlist.state.database import NUMBERS, Database, among, metadata, typed
+from frontlist.state.database import NUMBERS, Database, among, metadata, partial_index, typed
 from frontlist.state.processes import alive
 
 #: Microseconds.
@@ -57,19 +57,8 @@ work_table = sa.Table(
     sa.Column("outcome", sa.Text),
     sa.Column("detail", sa.Text),
     sa.Column("finished_at", sa.BigInteger),
-    sa.Index(
-        "work_due_at",
-        "due_at",
-        sqlite_where=sa.text("due_at IS NOT NULL"),
-        postgresql_where=sa.text("due_at IS NOT NULL"),
-    ),
-    sa.Index(
-        "work_due",
-        "priority",
-        "due_at",
-        sqlite_where=sa.text("due_at IS NOT NULL"),
-        postgresql_where=sa.text("due_at IS NOT NULL"),
-    ),
+    partial_index("work_due_at", "due_at", where="due_at IS NOT NULL"),
+    partial_index("work_due", "priority", "due_at", where="due_at IS NOT NULL"),
     postgresql_with={"fillfactor": "70"},
 )
 
