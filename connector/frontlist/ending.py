@@ -57,7 +57,12 @@ async def within_grace(
             task.cancel()
             await asyncio.wait({task}, timeout=release)
         if not task.done():
-            raise HungError(f"{waiting()} could not be ended", where=f"{release:g} s after it was given up")
+            raise HungError(
+                f"{waiting()} could not be ended",
+                where=f"{release:g} s after it was given up",
+                cure="none is needed: the next process settles what was in flight; report it where Kafka, the database "
+                "and the systems answered all the time",
+            )
     except asyncio.CancelledError:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
