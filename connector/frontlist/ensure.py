@@ -154,6 +154,11 @@ class Delivery:
         linger = self.settings.linger if target.batch > 1 else 0.0
         return Lane(target, budget, breaker, self._deliver, at_once=self.settings.calls_at_once, linger=linger)
 
+    @property
+    def largest(self) -> int:
+        """The longest array of a target."""
+        return max((each.batch for each in self.targets.values()), default=1)
+
     def waiting(self, priority: int) -> int:
         """How many titles wait for their targets that are as urgent as that, or more."""
         return sum(lane.waiting(priority) for lane in self.lanes.values())

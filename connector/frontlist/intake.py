@@ -12,8 +12,8 @@ import contextlib
 import logging
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
@@ -40,7 +40,12 @@ from frontlist_schemas import topics
 from frontlist_schemas.canonical import parse_json
 from frontlist_schemas.envelope import Envelope, UnreadableRecordError, decode
 
+T = TypeVar("T")
 log = structlog.get_logger(__name__)
+#: What reading a record raises that nobody should have written.
+BROKEN = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+#: Records that are taken at once, to a document that is stored at once: of many changes of a title one is stored.
+COALESCED = 10
 #: A consumer that does not leave by itself is left behind after so many seconds.
 GRACE = 10.0
 #: Fetched of a partition ahead of its turn: eight times as much would be held for nothing. Larger records come whole.
@@ -60,7 +65,7 @@ class IntakeSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    batch: int = Field(500, ge=1, description="records a transaction; more block the event loop")
+    batch: int = Field(500, ge=1, description="documents a transaction; more block the event loop")
     session: float = Field(6.0, ge=1, description="until a member that died is replaced (seconds); only intake waits")
     batch_wait_ms: int = Field(50, ge=1, description="how long a batch waits to fill (milliseconds)")
 
@@ -164,7 +169,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
             partition_assignment_strategy=(RangePartitionAssignor,),
             session_timeout_ms=round(self.settings.session * 1000),
             heartbeat_interval_ms=round(self.settings.session * 250),
-            max_records=self.settings.batch,
+            max_records=COALESCED * self.settings.batch,
             batch_timeout_ms=self.settings.batch_wait_ms,
             max_partition_fetch_bytes=PARTITION_BYTES,
             fetch_max_bytes=MAX_BYTES,
@@ -272,7 +277,6 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
         if not records:
             return
         async with self._busy:
-            self._in_hand = (self.clock.steady(), _begins(records))
             if await self._taken(records):
                 ends = {TopicPartition(topic, p): at for (topic, p), at in _ends(records).items()}
                 consumer: AIOKafkaConsumer | None = self._subscriber.consumer
@@ -282,6 +286,14 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
             self._in_hand = None
 
     async def _taken(self, records: Sequence[ConsumerRecord]) -> bool:
+        begins = _begins(records)
+        for part in _parts(records, self.settings.batch):
+            self._in_hand = (self.clock.steady(), begins)
+            if not await self._part_taken(part):
+                return False
+        return True
+
+    async def _part_taken(self, records: Sequence[ConsumerRecord]) -> bool:
         while self._failure is None and not self._ended.is_set():
             try:
                 await self.take(records)
@@ -359,32 +371,63 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
     ) -> Mapping[str, int]:
         """Answers how many changes were coalesced, by consumer."""
         await self._known(c)
-        documents: list[dossier.Stored] = []
-        links: list[settled.Link] = []
-        decisions: list[settled.Decision] = []
-        for record in records:
-            try:
-                settling = record.topic in (topics.links(self.kafka.prefix), topics.decisions(self.kafka.prefix))
-                if settling and refused:
-                    raise ValueError(refused)
-                if record.topic == topics.links(self.kafka.prefix):
-                    links.append(_link(record))
-                elif record.topic == topics.decisions(self.kafka.prefix):
-                    decisions.append(_decision(record))
-                else:
-                    documents.append(_document(record, refused))
-            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-                await self._report(c, record, error)
+        prefix = self.kafka.prefix
+        links = await self._read(c, records, topics.links(prefix), _link, refused)
+        decisions = await self._read(c, records, topics.decisions(prefix), _decision, refused)
+        documents, told = await self._documents(c, records, refused)
         with self._traced(documents):
             newer = await dossier.store(self.db, c, documents)
         consumers, now = await installation.registered(c), await self.db.now(c)
         dues = _dues(newer, consumers, now)
-        coalesced = _coalesced(documents, dues)
+        coalesced = _coalesced(told, dues)
         if links or decisions:
             dues += await self._settle(c, links, decisions, consumers, now)
         await work.mark(self.db, c, dues)
         await dossier.save_offsets(self.db, c, _ends(records), self._topic_ids)
         return coalesced
+
+    async def _read(
+        self,
+        c: AsyncConnection,
+        records: Sequence[ConsumerRecord],
+        topic: str,
+        read: Callable[[ConsumerRecord], T],
+        refused: str | None,
+    ) -> list[T]:
+        """What a topic of ours says, but what cannot be read."""
+        out: list[T] = []
+        for record in records:
+            if record.topic != topic:
+                continue
+            try:
+                if refused:
+                    raise ValueError(refused)
+                out.append(read(record))
+            except BROKEN as error:
+                await self._report(c, record, error)
+        return out
+
+    async def _documents(
+        self, c: AsyncConnection, records: Sequence[ConsumerRecord], refused: str | None
+    ) -> tuple[list[dossier.Stored], Counter[tuple[DocumentKey, TitleKey]]]:
+        """Of each document the newest, and how often it was stated: what is coalesced is not even decoded."""
+        settling = (topics.links(self.kafka.prefix), topics.decisions(self.kafka.prefix))
+        out: list[dossier.Stored] = []
+        told: Counter[tuple[DocumentKey, TitleKey]] = Counter()
+        for same in _newest_first([each for each in records if each.topic not in settling]):
+            mine: list[dossier.Stored] = []
+            for record in same:
+                try:
+                    stored = _document(record, refused)
+                except BROKEN as error:
+                    await self._report(c, record, error)
+                    continue
+                mine.insert(0, stored)
+                told[DocumentKey(stored.system, stored.aspect), stored.title] = len(same)
+                if stored.state != "unreadable" or stored.body is not None:
+                    break  # else an older one says what could be read last
+            out += mine
+        return out, told
 
     @contextlib.contextmanager
     def _traced(self, documents: Sequence[dossier.Stored]) -> Iterator[None]:
@@ -442,12 +485,31 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
         )
 
 
-def _coalesced(documents: Sequence[dossier.Stored], dues: Sequence[work.Due]) -> dict[str, int]:
+def _parts(records: Sequence[ConsumerRecord], documents: int) -> list[Sequence[ConsumerRecord]]:
+    """In their order, so many documents in each part."""
+    parts: list[Sequence[ConsumerRecord]] = []
+    begin, known = 0, set[tuple[str, bytes | None]]()
+    for i, record in enumerate(records):
+        known.add((record.topic, record.key))
+        if len(known) > documents:
+            parts.append(records[begin:i])
+            begin, known = i, {(record.topic, record.key)}
+    return [*parts, records[begin:]]
+
+
+def _newest_first(records: Sequence[ConsumerRecord]) -> Iterable[list[ConsumerRecord]]:
+    """The records of each document by their revision, of equals the last one first."""
+    found: dict[tuple[str, bytes | None], list[ConsumerRecord]] = {}
+    for record in reversed(records):
+        found.setdefault((record.topic, record.key), []).append(record)
+    return [same if len(same) == 1 else sorted(same, key=_sequence, reverse=True) for same in found.values()]
+
+
+def _coalesced(told: Mapping[tuple[DocumentKey, TitleKey], int], dues: Sequence[work.Due]) -> dict[str, int]:
     """Changes in this batch for which the newest one of their title does, by consumer."""
-    told = Counter((DocumentKey(each.system, each.aspect), each.title) for each in documents)
     wanted: Counter[str] = Counter()
     for due in dues:
-        wanted[due.consumer] += told[DocumentKey(*due.reason.split(".", 1)), due.title]
+        wanted[due.consumer] += told.get((DocumentKey(*due.reason.split(".", 1)), due.title), 0)
     titles = Counter(name for name, _ in {(due.consumer, due.title) for due in dues})
     return {name: wanted[name] - number for name, number in titles.items() if wanted[name] > number}
 

@@ -10,6 +10,5 @@ def collect_rarely() -> None:
 
     As shipped, a quarter of the processor time of work went there (benchmarks/README.md).
     """
-    gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 10, 10)

@@ -82,8 +82,8 @@ class Installation:
             topics.journal(prefix),
         )
         self.consonance = ConsonanceClient.connect(settings.consonance)
-        self._dam = settings.fourallportal.api()
-        self.fourallportal = FourallportalClient(self._dam)
+        self._dam_api = settings.fourallportal.api()
+        self.fourallportal = FourallportalClient(self._dam_api)
         self.uses = field_mapping.module_uses(self.mapping)
         self._opened = open_all(self.plugins.systems, settings.systems, settings.tenant)
         self.sources: Mapping[str, Source] = {
@@ -93,13 +93,14 @@ class Installation:
             ),
             **{name: each.source for name, each in self._opened.items() if each.source},
         }
+        self.dam = FourallportalTarget(self.fourallportal, self.uses, settings.fourallportal)
         self.targets: Mapping[str, Target] = {
             "consonance": ConsonanceTarget(self.consonance),
-            "fourallportal": FourallportalTarget(self.fourallportal, self.uses, settings.fourallportal),
+            "fourallportal": self.dam,
             **{name: each.target for name, each in self._opened.items() if each.target},
         }
         self._apis = {name: each.api for name, each in self._opened.items() if each.api}
-        self._apis |= {"consonance": self.consonance.api, "fourallportal": self._dam}
+        self._apis |= {"consonance": self.consonance.api, "fourallportal": self._dam_api}
         self.budgets = {name: api.budget for name, api in self._apis.items()}
         for name, budget in self.budgets.items():
             budget.share(self.db, name)
@@ -121,7 +122,7 @@ class Installation:
 
     async def close(self) -> None:
         await self.consonance.api.close()
-        await self._dam.close()
+        await self._dam_api.close()
         for each in self._opened.values():
             if each.close is not None:
                 await each.close()
@@ -132,20 +133,23 @@ class Installation:
 
         `first`: at the start of work, which waits for it.
         """
-        new = []
-        for name, target in self.targets.items():
-            if first and name not in self.known:
+        if first:
+            for name in sorted(self.targets.keys() - self.known.keys()):
                 # Said at the start alone: a vendor that stays away takes nobody out of service.
                 self.observed.turned("work", f"{name} was not asked yet what it can do")
-            try:
-                found = await target.capabilities()
-            except FrontlistError as error:
-                log.error("a system cannot be introspected, so it is not written", system=name, error=said(error))
-                continue
-            if name not in self.known:
-                new.append(name)
-            self.known[name] = found
+        answers = await asyncio.gather(*(self._ask(name, target) for name, target in self.targets.items()))
+        found = {name: each for name, each in answers if each is not None}
+        new = [name for name in found if name not in self.known]
+        self.known |= found
         return new
+
+    @staticmethod
+    async def _ask(name: str, target: Target) -> tuple[str, Capabilities | None]:
+        try:
+            return name, await target.capabilities()
+        except FrontlistError as error:
+            log.error("a system cannot be introspected, so it is not written", system=name, error=said(error))
+            return name, None
 
     async def check_topics(self) -> Mapping[str, TopicState]:
         """The topics as they are; refuses missing ones and those with another number of partitions."""
@@ -267,11 +271,11 @@ async def run(
     """
     ownership.check(it.plugins.consumers, it.mapping)
     with alone(it.db):
-        async with watched(it, stopping, parts, traces) as facts:
+        async with watched(it, stopping, parts, traces) as facts, _asked(it, parts) as asked:
             # Nothing is in hand yet that would be worth a grace period.
             prepared = await within_grace(stopping, _prepare(it, facts), 0.0)
             if prepared is not None and not stopping.is_set():
-                running = Running(it, stopping, *prepared)
+                running = Running(it, stopping, asked, *prepared)
                 working = running.parts(parts, consumers, facts, ready)
                 await within_grace(stopping, working, it.settings.shutdown.grace)
 
@@ -309,6 +313,20 @@ async def watched(
             await asyncio.to_thread(exporting.close)
 
 
+@asynccontextmanager
+async def _asked(it: Installation, parts: Sequence[str]) -> AsyncIterator[asyncio.Task[list[str]] | None]:
+    """The systems are asked what they can do while all else is prepared; only work waits for their answers."""
+    if "work" not in parts:
+        yield None
+        return
+    asked = asyncio.create_task(it.introspect(first=True))
+    try:
+        yield asked
+    finally:
+        asked.cancel()
+        await asyncio.gather(asked, return_exceptions=True)
+
+
 async def _prepare(it: Installation, facts: Facts) -> tuple[Mapping[str, TopicState], Active]:
     """All checks of the start, and what has to be known before the first claim."""
     facts.stage = "the topics are looked at"
@@ -341,6 +359,7 @@ class Running:
 
     it: Installation
     stopping: asyncio.Event
+    asked: asyncio.Task[list[str]] | None
     there: Mapping[str, TopicState]
     active: Active
 
@@ -357,8 +376,9 @@ class Running:
                     group.create_task(_capture(it, source).run(stopping))
             if "intake" in chosen:
                 group.create_task(self._intake(woken).run(stopping))
-            if "work" in chosen:
-                group.create_task(_work(it, worker(it, self.active, woken, consumers), stopping))
+            if self.asked is not None:
+                working = worker(it, self.active, woken, consumers)
+                group.create_task(_work(it, working, stopping, self.asked))
                 group.create_task(Sweeper(it.db, it.clock, it.settings.reconcile, it.plugins.consumers).run(stopping))
                 group.create_task(Keeper(it.db, it.clock, it.settings.keep).run(stopping))
             facts.started = True
@@ -564,18 +584,16 @@ class alone:
 
 async def fits(it: Installation) -> None:
     """Refuses a mapping that names fields, types or options which the tenant does not have; raises DeliveryError."""
-    modules = {use.module: await it.fourallportal.module(use.module) for use in it.uses}
-    keys = sorted({each.option_key for module in modules.values() for each in module.fields if each.option_key})
-    options = await it.fourallportal.options(keys)
+    modules, options = await it.dam.modules()
     problems = field_mapping.against(it.mapping, {name: module.by_name for name, module in modules.items()}, options)
     wrong = [each for each in problems if each.severity == "error"]
     if wrong:
         raise field_mapping.MappingError(it.mapping.file, wrong)
 
 
-async def _work(it: Installation, working: Worker, stopping: asyncio.Event) -> None:
-    """Both tenants are asked what they can do before the first plan; one that does not answer is not written."""
-    await it.introspect(first=True)
+async def _work(it: Installation, working: Worker, stopping: asyncio.Event, asked: asyncio.Task[list[str]]) -> None:
+    """The systems have said what they can do before the first plan; one that does not answer is not written."""
+    await asked
     async with asyncio.TaskGroup() as group:
         group.create_task(working.run(stopping))
         group.create_task(_keep_introspecting(it, stopping))
@@ -628,14 +646,11 @@ async def _restored(it: Installation) -> bool:
     await consumer.start()
     try:
         # Asked before the database: what another replica stores and commits meanwhile is no sign of a restore.
-        committed = {at: await consumer.committed(at) for at in partitions}
+        offsets = await asyncio.gather(*map(consumer.committed, partitions))
     finally:
         await consumer.stop()
     async with it.db.read() as c:
         stored = await dossier.offsets(c)
         behind = await installation.fact(c, installation.BEHIND) is not None  # somebody died while he read back
-    return behind or any(
-        (committed[at] or 0) > stored[at.topic, at.partition][0]
-        for at in partitions
-        if (at.topic, at.partition) in stored
-    )
+    committed = {(at.topic, at.partition): offset or 0 for at, offset in zip(partitions, offsets, strict=True)}
+    return behind or any(committed.get(at, 0) > offset for at, (offset, _) in stored.items())

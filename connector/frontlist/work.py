@@ -117,7 +117,7 @@ class Seen:
     held: Mapping[Resource, applied.Applied]
     modes: Modes
     pauses: Pauses
-    unclaimed: Mapping[str, str]
+    capabilities: Mapping[str, Capabilities]
     held_back: Mapping[Resource, tuple[str, ...]]
     read_through: frozenset[str]
     rebuilt: bool
@@ -177,7 +177,8 @@ class Worker:
         self._freed, self._gone = asyncio.Event(), asyncio.Event()
         self._claims, self._tidied, self._highest = 0, 0, 0
         self._untidy = True
-        self._pace = _Pace(clock)
+        # At least what fills two arrays.
+        self._pace = _Pace(clock, max(FEWEST, 2 * delivery.largest))
         self._finish: Group[tuple[Consumer, Title], None] = Group(self._finish_all)
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -441,7 +442,7 @@ class Worker:
             held=await applied.of_titles(c, consumer, names),
             modes=Modes(decided["mode"]),
             pauses=Pauses(decided[pauses.KIND]),
-            unclaimed=await captured.unclaimed(c, decided["linked"]),
+            capabilities=self._capabilities(await captured.unclaimed(c, decided["linked"]), read_through),
             held_back=await holding.held_back(c, self.tenant, _modules(read_through), dossiers),
             read_through=read_through,
             rebuilt=await installation.fact(c, "rebuilt_at") is not None,
@@ -458,7 +459,7 @@ class Worker:
             mapping=active.mapping,
             links=seen.links[name],
             decisions=seen.adopted.get(name) or {},
-            capabilities=self._capabilities(seen),
+            capabilities=seen.capabilities,
             notes=seen.notes[name],
         )
         try:
@@ -467,16 +468,16 @@ class Worker:
             log.exception("work: a plan failed", consumer=consumer.name, title=name)
             return None, f"{type(error).__name__}: {error}"
 
-    def _capabilities(self, seen: Seen) -> Mapping[str, Capabilities]:
+    def _capabilities(self, unclaimed: Mapping[str, str], read_through: frozenset[str]) -> Mapping[str, Capabilities]:
         """The tenants' own, and nothing is created in a module before all its objects are known and linked."""
         out = dict(self.capabilities())
         if DAM in out:
             unread = {
                 module: f"module {module} has not been read through yet"
                 for module in out[DAM].creatable
-                if not _read(seen, module)
+                if not _read(read_through, module)
             }
-            out[DAM] = replace(out[DAM], creatable={**out[DAM].creatable, **seen.unclaimed, **unread})
+            out[DAM] = replace(out[DAM], creatable={**out[DAM].creatable, **unclaimed, **unread})
         return out
 
     def _orders(
@@ -548,7 +549,7 @@ class Worker:
             order.resource: RawKey(order.resource.kind, order.resource.id)
             for some in orders
             for order in some
-            if order.applied is None and order.resource.target == DAM and _read(seen, order.resource.kind)
+            if order.applied is None and order.resource.target == DAM and _read(seen.read_through, order.resource.kind)
         }
         known = await captured.mirrored(c, DAM, list(fresh.values()))
         absent = {resource for resource, key in fresh.items() if key not in known}
@@ -705,15 +706,15 @@ def _changed_at(claim: work.Claim, dossier: Dossier) -> int | None:
 class _Pace:
     """How many titles end in a second: so many may wait for a target."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._second, self._count, self.titles = 0, 0, FEWEST
+    def __init__(self, clock: Clock, least: int) -> None:
+        self._clock, self._least = clock, least
+        self._second, self._count, self.titles = 0, 0, least
 
     def finished(self, worked: bool) -> None:
         """One ended; what came back without its turn does not count."""
         second = self._clock.now_us() // SECOND
         if second != self._second:
-            self.titles = max(FEWEST, self._count)
+            self.titles = max(self._least, self._count)
             self._second, self._count = second, 0
         self._count += worked
         self.titles = max(self.titles, self._count)
@@ -725,8 +726,8 @@ def _split(claims: Sequence[work.Claim]) -> list[tuple[str, list[work.Claim]]]:
     return [(name, [claim for claim in claims if claim.consumer == name]) for name in names]
 
 
-def _read(seen: Seen, module: str) -> bool:
-    return f"{EVENTS}{module}" in seen.read_through
+def _read(read_through: frozenset[str], module: str) -> bool:
+    return f"{EVENTS}{module}" in read_through
 
 
 def _modules(read_through: frozenset[str]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -231,6 +232,40 @@ async def test_a_batch_that_is_bisected_is_counted_once(on_postgresql: Installed
     await on_postgresql.intake.take(placed(*batch))
     assert await on_postgresql.states("work:1", "work:bad", "work:2") == ["present", "unreadable", "present"]
     assert (counted.stored, counted.spared) == ({CHANGES: 4}, {"reader": 1})
+
+
+async def test_of_many_statements_of_a_document_in_one_batch_the_newest_counts_and_the_last_readable_one_behind_it(
+    on_sqlite: Installed,
+) -> None:
+    chance = random.Random(7)
+    for case in range(60):
+        titles = [f"work:{case}-{number}" for number in range(3)]
+        stated = [
+            (chance.choice(titles), NOW + chance.randrange(6), chance.random() < 0.6)
+            for _ in range(chance.randrange(1, 14))
+        ]
+        batch = [
+            good(title, revision=revision, body={"title": f"{position}"})
+            if readable
+            else replace(changed(b"garbage", ce_sequence=b"%020d" % revision), key=title.encode())
+            for position, (title, revision, readable) in enumerate(stated)
+        ]
+        on_sqlite.intake.observed = counted = Counted()
+        await on_sqlite.intake.take(placed(*batch))
+        for title in titles:
+            mine = sorted(
+                (revision, position, ok) for position, (name, revision, ok) in enumerate(stated) if name == title
+            )
+            last = max(((r, p) for r, p, ok in mine if ok), default=None)
+            found = await on_sqlite.document(title)
+            expected = (
+                ("present" if mine[-1][2] else "unreadable") if mine else "unseen",
+                mine[-1][0] if mine else 0,
+                None if last is None else {"title": f"{last[1]}"},
+            )
+            assert (found.state, int(found.revision), found.body) == expected, (stated, title)
+        spared = len(batch) - len({title for title, _, _ in stated})
+        assert counted.spared["reader"] == spared
 
 
 def link(key: bytes = b"fourallportal/product/9", **body: Any) -> ConsumerRecord[Any, Any]:

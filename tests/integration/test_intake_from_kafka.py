@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaProducer
 import tenants
 from frontlist.clock import Clock
 from frontlist.contract import TitleKey
-from frontlist.intake import PARTITION_BYTES, Intake
+from frontlist.intake import PARTITION_BYTES, Intake, IntakeSettings
 from frontlist.kafka import MAX_BYTES, KafkaSettings, Topics
 from frontlist.observed import Observed
 from frontlist.state import dossier, schema
@@ -52,6 +52,42 @@ async def test_a_document_larger_than_what_is_fetched_at_once_arrives_and_so_doe
     try:
         await tenants.until(all_there, what="all three documents")
         assert await sizes() == [1, len(LARGE), 1]
+    finally:
+        stopping.set()
+        await asyncio.wait_for(running, 30)
+        await db.close()
+
+
+async def test_what_was_fetched_at_once_is_stored_so_many_documents_at_a_time(
+    sqlite_url: str, kafka_bootstrap: str, topic_prefix: str
+) -> None:
+    kafka = KafkaSettings(bootstrap=kafka_bootstrap, prefix=topic_prefix, group=topic_prefix, partitions=1)
+    await Topics(kafka).apply()
+    name = topic(topic_prefix, "consonance", "assets")
+    async with AIOKafkaProducer(**kafka.aiokafka()) as producer:
+        for revision in (NOW, NOW + 1, NOW + 2):
+            for number in range(5):
+                stated = Envelope("consonance", "assets", f"work:{number}", revision, "present", body={})
+                headers, value = encode(stated, "test")
+                await producer.send(name, value, stated.title.encode(), headers=headers)
+    db = Database(sqlite_url, Clock())
+    await schema.upgrade(db)
+    ends: list[int] = []
+
+    async def stored(point: str) -> None:
+        async with db.read() as c:
+            ends.extend(at for (topic, _), (at, _) in (await dossier.offsets(c)).items() if topic == name)
+
+    stopping = asyncio.Event()
+    intake = Intake(db, kafka, clock=Clock(), settings=IntakeSettings(batch=2), step=stored)
+    running = asyncio.create_task(intake.run(stopping))
+    try:
+        await tenants.until(lambda: 15 in ends, what="all records")
+        assert len(ends) >= 15 // 2, "more than two documents in one transaction"
+        assert ends == sorted(ends)
+        async with db.read() as c:
+            found = await dossier.dossiers(c, [TitleKey(f"work:{number}") for number in range(5)], {})
+        assert {int(each.get("consonance", "assets").revision) for each in found.values()} == {NOW + 2}
     finally:
         stopping.set()
         await asyncio.wait_for(running, 30)

@@ -30,7 +30,7 @@ from frontlist.systems.fourallportal.client import BATCH, ApiObject, Client, Con
 from frontlist.systems.fourallportal.modules import Module, ModuleUse
 from frontlist.systems.fourallportal.patches import Patch, patch
 from frontlist.systems.fourallportal.settings import SYSTEM, FourallportalSettings
-from frontlist.systems.fourallportal.tenant import Known, Tenant
+from frontlist.systems.fourallportal.tenant import Known, Options, Tenant
 
 NOT_THERE = (
     "4ALLPORTAL answered the record as written, but it is not there; a person may have deleted it. "
@@ -53,6 +53,12 @@ class FourallportalTarget:
     async def capabilities(self) -> Capabilities:
         """What the tenant's modules can hold now."""
         return await capabilities.introspect(self._tenant)
+
+    async def modules(self) -> tuple[Mapping[str, Module], Options]:
+        """The modules in use, and the value options of their fields, as they were read lately."""
+        known = {name: await self._tenant.known(name) for name in self._tenant.uses}
+        options = {key: allowed for each in known.values() for key, allowed in each.options.items()}
+        return {name: each.module for name, each in known.items()}, options
 
     # -- reading ---------------------------------------------------------------------------------
 

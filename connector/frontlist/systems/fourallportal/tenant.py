@@ -32,6 +32,7 @@ class Tenant:
     uses: Mapping[str, ModuleUse]
     settings: FourallportalSettings
     _known: dict[str, Known] = field(default_factory=dict)
+    _reading: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @classmethod
     def of(cls, client: Client, uses: Sequence[ModuleUse], settings: FourallportalSettings) -> Tenant:
@@ -42,12 +43,22 @@ class Tenant:
         return self._known.get(module)
 
     async def known(self, module: str) -> Known:
-        """The module with its options, read again once it is too old."""
-        found, now = self._known.get(module), asyncio.get_running_loop().time()
-        return found if found and now < found.until else await self.learn(module)
+        """The module with its options, read again once it is too old; who asks meanwhile waits for that."""
+        if found := self._fresh(module):
+            return found
+        async with self._reading:
+            return self._fresh(module) or await self._learn(module)
 
     async def learn(self, module: str) -> Known:
         """The module with its options, read now."""
+        async with self._reading:
+            return await self._learn(module)
+
+    def _fresh(self, module: str) -> Known | None:
+        found = self._known.get(module)
+        return found if found and asyncio.get_running_loop().time() < found.until else None
+
+    async def _learn(self, module: str) -> Known:
         described = await self.client.module(module)
         options = await self.client.options(sorted({one.option_key for one in described.fields if one.option_key}))
         until = asyncio.get_running_loop().time() + BELIEVED
