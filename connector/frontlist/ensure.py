@@ -60,6 +60,11 @@ from frontlist.step import no_step
 log = structlog.get_logger(__name__)
 
 
+CALLS_AT_ONCE = (
+    "calls in flight to one target, over all replicas: each takes its part, at least 2; one of each is kept for rights"
+)
+
+
 class EnsureSettings(BaseModel):
     """How targets are written; times in seconds."""
 
@@ -68,7 +73,7 @@ class EnsureSettings(BaseModel):
     lease: float = Field(45.0, gt=0, description="how long a title and a resource are held for the calls")
     look_again: float = Field(900.0, ge=0, description="until a doubtful write is read back once more")
     refused_again: float = Field(86_400.0, gt=0, description="until a refused field is tried again")
-    calls_at_once: int = Field(8, ge=1, description="calls in flight to one target; one of them is kept for rights")
+    calls_at_once: int = Field(8, ge=1, description=CALLS_AT_ONCE)
     linger: float = Field(0.01, ge=0, description="how long an array waits for company")
 
 
@@ -158,6 +163,12 @@ class Delivery:
     def largest(self) -> int:
         """The longest array of a target."""
         return max((each.batch for each in self.targets.values()), default=1)
+
+    def share(self, replicas: int) -> None:
+        """Calls at once are for all replicas together: each has its part, never less than one and one for rights."""
+        whole = self.settings.calls_at_once
+        for lane in self.lanes.values():
+            lane.resize(max(min(2, whole), whole // replicas))
 
     def waiting(self, priority: int) -> int:
         """How many titles wait for their targets that are as urgent as that, or more."""

@@ -30,6 +30,50 @@ class Bundle:
         return f"{self.claim.consumer}/{self.claim.claim}"
 
 
+class Places:
+    """Places for calls, the last one kept for rights; how many there are may change while they are taken."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self._ordinary, self._urgent = most, 0, 0
+        self._waiting: list[asyncio.Future[None]] = []
+
+    def resize(self, most: int) -> None:
+        self._most = most
+        self._wake()
+
+    @asynccontextmanager
+    async def one(self, *, urgent: bool) -> AsyncIterator[None]:
+        while not self._free(urgent):
+            freed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append(freed)
+            await freed
+        self._count(urgent, 1)
+        try:
+            yield
+        finally:
+            self._count(urgent, -1)
+            self._wake()
+
+    def _free(self, urgent: bool) -> bool:
+        here = self._ordinary + self._urgent < self._most
+        if urgent:
+            return here or (self._most > 1 and not self._urgent)
+        return here and self._ordinary < max(1, self._most - 1)
+
+    def _count(self, urgent: bool, by: int) -> None:
+        if urgent:
+            self._urgent += by
+        else:
+            self._ordinary += by
+
+    def _wake(self) -> None:
+        """All, in turn: each looks for itself, so that no place is lost with one that is cancelled."""
+        waiting, self._waiting = self._waiting, []
+        for each in waiting:
+            if not each.done():
+                each.set_result(None)
+
+
 Run = Callable[["Lane", Sequence[Bundle]], Awaitable[None]]
 
 
@@ -44,13 +88,13 @@ class Lane:
         self, target: Target, budget: Budget, breaker: Breaker, run: Run, *, at_once: int, linger: float
     ) -> None:
         self.target, self.budget, self.breaker = target, budget, breaker
-        self._run, self._at_once, self._linger = run, at_once, linger
+        self._run, self.at_once, self._linger = run, at_once, linger
         self._waiting: Turns[Bundle] = Turns()
-        self._running = 0
+        self._running, self._urgent = 0, 0
         #: Titles that go by themselves the next time.
         self.alone: set[str] = set()
         #: What one title starts at once counts too, however many resources it has.
-        self._calls, self._ordinary = asyncio.Semaphore(at_once), asyncio.Semaphore(max(1, at_once - 1))
+        self._calls = Places(at_once)
         self._changed = asyncio.Event()
         self._dispatcher: asyncio.Task[None] | None = None
         self._slices: set[asyncio.Task[None]] = set()
@@ -80,12 +124,14 @@ class Lane:
     @asynccontextmanager
     async def call(self, priority: int) -> AsyncIterator[None]:
         """A place for one call; the last one is kept for rights."""
-        if priority <= work.Priority.RIGHTS:
-            async with self._calls:
-                yield
-        else:
-            async with self._ordinary, self._calls:
-                yield
+        async with self._calls.one(urgent=priority <= work.Priority.RIGHTS):
+            yield
+
+    def resize(self, at_once: int) -> None:
+        """From now on so many calls at once. Those under way go on, and lock rights out no more than before."""
+        self.at_once = at_once
+        self._calls.resize(at_once)
+        self._changed.set()
 
     def waiting(self, priority: int) -> int:
         """How many bundles wait that are as urgent as that, or more."""
@@ -141,8 +187,11 @@ class Lane:
         return True
 
     def _free(self) -> bool:
-        kept = 1 if self._at_once > 1 and self._waiting.head() > work.Priority.RIGHTS else 0
-        return self._running < self._at_once - kept
+        if self.at_once == 1:
+            return not self._running
+        if self._waiting.head() <= work.Priority.RIGHTS:
+            return self._running < self.at_once or not self._urgent
+        return self._running < self.at_once - 1
 
     def _begin(self, paid: Prepaid) -> None:
         probing = self.breaker.state != "closed"
@@ -150,13 +199,15 @@ class Lane:
         if not self._waiting or not self._free() or not self.breaker.admit():
             self.budget.give_back(paid)
             return
-        urgent = self._running >= self._at_once - 1
+        urgent = self._running >= self.at_once - 1
         bundles = self._probe(urgent) if probing else self._slice(urgent)
         calls = -(-sum(len(each.jobs) for each in bundles) // self.target.batch)
         # A title with many resources takes no more places than are free, and never the one that is kept.
-        weight = max(1, min(calls, self._at_once - 1 - self._running))
+        weight = max(1, min(calls, self.at_once - 1 - self._running))
         self._running += weight
-        task = asyncio.create_task(self._go(bundles, paid, weight, probing))
+        urgent = min(each.claim.priority for each in bundles) <= work.Priority.RIGHTS
+        self._urgent += urgent
+        task = asyncio.create_task(self._go(bundles, paid, weight, urgent, probing))
         self._slices.add(task)
         task.add_done_callback(self._slices.discard)
 
@@ -174,7 +225,7 @@ class Lane:
         out: list[Bundle] = []
         count = 0
         while self._waiting and count < self.target.batch:
-            if urgent and self._waiting.head() > work.Priority.RIGHTS and self._at_once > 1:
+            if urgent and self._waiting.head() > work.Priority.RIGHTS and self.at_once > 1:
                 break
             taken = self._waiting.pop(urgent=urgent)
             if taken.claim.title in self.alone and out:
@@ -187,7 +238,7 @@ class Lane:
                 break
         return out
 
-    async def _go(self, bundles: Sequence[Bundle], paid: Prepaid, weight: int, probing: bool) -> None:
+    async def _go(self, bundles: Sequence[Bundle], paid: Prepaid, weight: int, urgent: bool, probing: bool) -> None:
         failure: BaseException | None = None
         try:
             with self.budget.under_lease(paid, min(each.claim.priority for each in bundles)):
@@ -198,6 +249,7 @@ class Lane:
                 raise
         finally:
             self._running -= weight
+            self._urgent -= urgent
             self._changed.set()
             if probing:
                 self.breaker.ended()

@@ -49,7 +49,7 @@ LABELS = {
     "priority": "`rights`, `milestones`, `formats`, `metadata`, `assets`, `backfill`, `sweep`",
     "python": "the version of Python",
     "result": "`ok`, `failed`",
-    "severity": "of a finding: `low`, `medium`, `high`",
+    "severity": "of a finding: `low`, `normal`, `high`",
     "system": "a system that is captured or called",
     "table": "a table of ours; `all` on SQLite, which tells only the file's size",
     "target": "a system that is written",

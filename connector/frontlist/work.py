@@ -183,6 +183,8 @@ class Worker:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Until `stopping`; then what waits is released, and calls under way have their grace."""
+        # First: who joins begins with its part of the calls.
+        await self._look_round()
         heart = asyncio.create_task(self._beat())
         try:
             while not stopping.is_set():
@@ -226,10 +228,16 @@ class Worker:
 
     async def _beat(self) -> None:
         while True:
-            with contextlib.suppress(Exception):
-                async with self.db.begin() as c:
-                    await processes.beat(self.db, c, self.process, "work")
             await asyncio.sleep(processes.DEAD_AFTER / SECOND / 4)
+            await self._look_round()
+
+    async def _look_round(self) -> None:
+        """Says that we live, and learns how many others do."""
+        with contextlib.suppress(Exception):
+            async with self.db.begin() as c:
+                await processes.beat(self.db, c, self.process, "work")
+                alive = await processes.living(c, await self.db.now(c))
+            self.delivery.share(len(alive))
 
     async def once(self) -> int:
         """One claim, worked to its end; answers how many titles were in it."""

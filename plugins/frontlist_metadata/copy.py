@@ -16,7 +16,7 @@ from frontlist.mapping.model import CHANNEL_KIND, WORK_KINDS
 from frontlist_metadata import body, publicity
 from frontlist_metadata.body import Body
 from frontlist_metadata.checks import Findings
-from frontlist_metadata.wording import worded
+from frontlist_metadata.wording import unmarked, worded
 
 TARGET = "consonance"
 FLOW = 6
@@ -272,18 +272,41 @@ class _Texts:
         fields: dict[FieldKey, Json] = {}
         for name, candidates in sorted(self.of_work.items()):
             filled = [each for each in candidates if each.value is not None]
-            values = [_listed(each.value) for each in filled]
+            values = [self._items(each) for each in filled]
             noted = f"work/{name}"
             if any(value != values[0] for value in values):
                 self._twins(Place(filled[0].rule.kind, filled[0].rule.locale or "*", None), filled)
-            elif values or noted in self.sent:
+            elif None not in values and (any(values) or noted in self.sent):
                 # None empties what we sent; it stays noted, so that the plan says the same again.
-                fields[FieldKey(name)] = values[0] if values else None
+                fields[FieldKey(name)] = values[0] if any(values) else None
                 self.sent.add(noted)
         if fields:
             resource = Resource(TARGET, "work", str(self.work_id))
             brake = dict.fromkeys(fields, Brake.TEXT)
             self.planned.desired.append(Ensure(resource, fields, FLOW, create=False, brake=brake))
+
+    def _items(self, candidate: Candidate) -> list[str] | None:
+        """Item by item as plain text; None where there are words and none of them may be sent."""
+        rule = candidate.rule
+        texts: list[str] = []
+        unsafe, dropped = set[str](), set[str]()
+        long, broken = list[int](), dict[int, str]()
+        for number, item in enumerate(_listed(candidate.value), 1):
+            try:
+                found = unmarked(item, rule.format)
+            except ValueError as error:
+                broken[number] = str(error)
+                continue
+            unsafe.update(found.unsafe)
+            dropped.update(found.dropped)
+            if rule.max_length is not None and found.length > rule.max_length:
+                long.append(number)
+            elif found.text:
+                texts.append(found.text)
+        if unsafe or dropped:
+            self._stripped(candidate, tuple(sorted(unsafe)), tuple(sorted(dropped)))
+        self._left_out(candidate, long, broken)
+        return texts if texts or not (long or broken) else None
 
     def _takes(self, name: str) -> bool:
         capabilities = self.context.capabilities.get(TARGET)
@@ -364,6 +387,27 @@ class _Texts:
             candidate.where,
         )
 
+    def _left_out(self, candidate: Candidate, long: list[int], broken: dict[int, str]) -> None:
+        rule = candidate.rule
+        place = f"{candidate.record.get('id')}/{rule.cell.key}"
+        if long:
+            self.findings.add(
+                f"length/{place}",
+                "length",
+                f"{rule.kind}: {_numbered(long)} over {rule.max_length} characters, not sent and not cut",
+                "shorten it in 4ALLPORTAL, or change `max_length` in the mapping",
+                candidate.where,
+            )
+        if broken:
+            self.findings.add(
+                f"html/{place}/left out",
+                "html",
+                f"{rule.kind}: {_numbered(list(broken))} not sent: {'; '.join(sorted(set(broken.values())))}",
+                "write it in 4ALLPORTAL as plain text, without angle brackets",
+                candidate.where,
+                "high",
+            )
+
 
 #: The last microsecond that a time can hold.
 _LAST = 253402300799_000000 - 10 * 366 * 86400_000000
@@ -415,6 +459,11 @@ def _text(value: Json) -> Json:
 
 def _listed(value: Json) -> list[str]:
     return [str(each) for each in value] if isinstance(value, list | tuple) else [str(value)]
+
+
+def _numbered(items: list[int]) -> str:
+    shown = ", ".join(map(str, items[:10])) + (" ..." if len(items) > 10 else "")
+    return f"item {shown}" if len(items) == 1 else f"items {shown}"
 
 
 def _released(rule: CopyRule, cells: Mapping[Cell, Json]) -> bool:

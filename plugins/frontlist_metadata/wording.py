@@ -1,10 +1,10 @@
-"""From a cell's text to the markdown that Consonance takes: nothing unsafe passes, nothing is cut."""
+"""From a cell's text to what Consonance takes, markdown or plain text: nothing unsafe passes, nothing is cut."""
 
 from __future__ import annotations
 
 import html
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html.parser import HTMLParser
 from typing import Any, Literal
 from urllib.parse import quote
@@ -28,9 +28,13 @@ _ACTIVE = """
 """
 TAGS, ACTIVE = frozenset(_TAGS.split()), frozenset(_ACTIVE.split())
 HARMLESS = TAGS | frozenset(_HARMLESS.split())
+#: Tags within a line; any other begins a new one.
+INLINE = frozenset({"a", "b", "em", "i", "span", "strong", "sub", "sup", "u"})
 SCHEMES = frozenset({"http", "https", "mailto"})
 _SCHEME = re.compile(r"([a-z][a-z0-9+.\-]*):", re.IGNORECASE)
 _BLANK = re.compile(r"[\x00-\x20\x7f-\x9f]+")
+#: What HTML takes for a blank; a no-break space is a character.
+_SPACE = re.compile(r"[ \t\n\f\r]+")
 _MARKUP = re.compile(r"([\\`*_\[\]<>~|])|&(?=#?\w+;)")
 _ADDRESS = re.compile(r"[^\w:/?#@!$&*+,;=%.~\-]")
 _LINE_START = re.compile(r"^(\s*)(#{1,6}(?=\s|$)|[+\-=](?=\s|$|[\-=]))", re.MULTILINE)
@@ -39,18 +43,23 @@ _NUMBERED = re.compile(r"^(\s*\d+)([.)])(?=\s|$)", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Wording:
-    """`length`: characters that a reader sees. `unsafe`: what could have done harm; `dropped`: what else is lost."""
+    """`text`: what a reader sees, lines apart. `unsafe`: what could have done harm; `dropped`: what else is lost."""
 
     markdown: str
-    length: int
+    text: str
     unsafe: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
+    links: bool = False
+
+    @property
+    def length(self) -> int:
+        return len(self.text)
 
 
 def worded(text: str, format: Literal["html", "markdown", "plain"]) -> Wording:
     """Sanitises and turns into markdown. ValueError where the text is beyond reading."""
     source = _RENDER[format](text)
-    looked = _Look()
+    looked, seen = _Look(), _Seen()
     try:
         looked.feed(source)
         looked.close()
@@ -58,10 +67,30 @@ def worded(text: str, format: Literal["html", "markdown", "plain"]) -> Wording:
         markdown = _Converter(heading_style="ATX", bullets="-", autolinks=False).convert(f"<div>{clean}</div>").strip()
     except (RecursionError, AssertionError) as error:
         raise ValueError("its markup is nested or broken beyond reading") from error
-    visible = html.unescape(nh3.clean(clean, tags=set()))
-    length = len(" ".join(visible.split()))
+    seen.feed(clean)
+    seen.close()
     # Markup without a word (<p></p>, a rule) says nothing.
-    return Wording(markdown if length else "", length, tuple(sorted(looked.unsafe)), tuple(sorted(looked.dropped)))
+    return Wording(
+        markdown if seen.text else "",
+        seen.text,
+        tuple(sorted(looked.unsafe)),
+        tuple(sorted(looked.dropped)),
+        seen.links,
+    )
+
+
+def unmarked(text: str, format: Literal["html", "markdown", "plain"]) -> Wording:
+    """As `worded`, where only `text` is of use: a field without markup cannot keep a link's address.
+
+    ValueError also where the text would show markup to whoever reads it as HTML: there is no way to escape it that
+    such a field is known to understand.
+    """
+    found = worded(text, format)
+    # Nobody knows what will follow it: a `<` at its end must not begin a tag there.
+    followed = found.text + "x"
+    if _folded(html.unescape(nh3.clean(followed, tags=set()))) != _folded(html.unescape(followed)):
+        raise ValueError("without markup it says something that would be read as HTML")
+    return replace(found, dropped=(*found.dropped, *("<a>",) * found.links))
 
 
 class _Converter(MarkdownConverter):
@@ -102,6 +131,38 @@ class _Look(HTMLParser):
         scheme = _SCHEME.match(_BLANK.sub("", value))
         if scheme is not None and scheme[1].lower() not in SCHEMES:
             self.unsafe.add(f"{_short(scheme[1].lower())}:")
+
+
+class _Seen(HTMLParser):
+    """What a reader sees of clean HTML: a line a block, one blank between words."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.links = False
+        self._parts: list[str] = []
+
+    @property
+    def text(self) -> str:
+        lines = "".join(self._parts).split("\n")
+        return "\n".join(line for each in lines if (line := _folded(each)))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._break(tag)
+        self.links |= any(name == "href" for name, _ in attrs)
+
+    def handle_endtag(self, tag: str) -> None:
+        self._break(tag)
+
+    def handle_data(self, data: str) -> None:
+        self._parts.append(_SPACE.sub(" ", data))
+
+    def _break(self, tag: str) -> None:
+        if tag not in INLINE:
+            self._parts.append("\n")
+
+
+def _folded(text: str) -> str:
+    return _SPACE.sub(" ", text).strip()
 
 
 def _short(name: str) -> str:

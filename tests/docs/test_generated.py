@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 
 from docs.pages import ROOT
 from frontlist import cli, generate
+from frontlist.contract import ASPECTS, Finding
+from frontlist.state.work import Priority
 from frontlist_sandbox.assumptions import collect
 from frontlist_schemas import generate as schemas
 
@@ -44,6 +48,19 @@ def test_every_environment_variable_that_the_code_names_is_on_the_page() -> None
 def test_every_exit_code_is_on_the_page() -> None:
     codes = [cli.DONE, cli.WRONG, cli.REFUSED, cli.UNREACHABLE, cli.HUNG, cli.INTERRUPTED]
     assert [code for code, _ in generate.exit_codes()] == [f"`{code}`" for code in codes]
+
+
+@pytest.mark.parametrize(
+    ("label", "values"),
+    [
+        ("severity", get_args(get_type_hints(Finding)["severity"])),
+        ("priority", [each.name.lower() for each in Priority]),
+        ("aspect", ASPECTS),
+    ],
+)
+def test_the_page_of_metrics_names_the_values_that_the_code_has(label: str, values: Sequence[str]) -> None:
+    [line] = re.findall(rf"^\| `{label}` \| (.*) \|$", generate.files()["docs/metrics.md"], re.M)
+    assert re.findall(r"`(\w+)`", line) == list(values)
 
 
 def test_no_setting_is_without_a_description() -> None:

@@ -30,3 +30,9 @@ def test_the_page_says_what_no_client_can_exclude() -> None:
     page = " ".join((ROOT / "docs" / "delivery.md").read_text(encoding="utf-8").split())
     assert "Neither vendor offers a conditional write" in page
     assert "there is a gap that no client can close" in page
+
+
+def test_the_first_paragraph_of_the_page_is_the_promise() -> None:
+    first = (ROOT / "docs" / "delivery.md").read_text(encoding="utf-8").split("\n\n")[1]
+    for said in ("Nothing is lost", "the last state wins", "second record", "no client can exclude"):
+        assert said in " ".join(first.split())

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Callable
 
 import pytest
 
-from faults.scene import Scene
+from faults.scene import Load, Replica, Scene
+from frontlist.capture import CaptureSettings
+from frontlist.ensure import EnsureSettings
+from frontlist.intake import IntakeSettings
 
+#: Leases and session as an installation has them; the other rows have shorter ones.
+AS_SHIPPED = {
+    "ensure": {"lease": EnsureSettings().lease},
+    "capture": {"lease": CaptureSettings().lease},
+    "intake": {"session": IntakeSettings().session},
+}
 #: Calls in flight to a target that a death leaves in doubt, each with the records of its titles.
 IN_FLIGHT = 20
 
@@ -86,6 +96,42 @@ def test_a_capturer_frozen_past_its_lease_is_fenced(scene: Scene) -> None:
         load.edits(40)
     scene.ends_right(repeats=IN_FLIGHT)
     assert zombie.alive, zombie.said()
+
+
+@pytest.mark.matrix
+def test_a_worker_frozen_for_a_minute_is_replaced_under_the_leases_as_shipped(make: Callable[..., Scene]) -> None:
+    scene = make(**AS_SHIPPED)
+    scene.runs("capture,intake,work")
+    zombie = scene.run("work")
+    with scene.load() as load:
+        scene.pair.dam.fault(kind="latency", seconds=0.3, method="PATCH")
+        load.edits(40)
+        freeze_for_a_minute(zombie, load)
+        load.edits(20)
+        scene.pair.dam.heal()
+    scene.ends_right(repeats=IN_FLIGHT, stale=1)
+    assert zombie.alive, zombie.said()
+
+
+@pytest.mark.matrix
+def test_a_replica_frozen_for_a_minute_is_fenced_under_the_leases_as_shipped(make: Callable[..., Scene]) -> None:
+    scene = make(**AS_SHIPPED)
+    zombie = scene.runs()  # it captures, is in the group and has a producer: all of these expire
+    scene.run()
+    with scene.load() as load:
+        load.edits(40)
+        freeze_for_a_minute(zombie, load)
+        load.edits(40)
+    scene.ends_right(repeats=IN_FLIGHT, stale=1)
+    assert zombie.alive, zombie.said()
+
+
+def freeze_for_a_minute(zombie: Replica, load: Load) -> None:
+    zombie.signal(signal.SIGSTOP)
+    thaws = time.monotonic() + 60.0
+    while time.monotonic() < thaws:
+        load.edits(20)
+    zombie.signal(signal.SIGCONT)
 
 
 def test_replicas_join_and_leave_and_two_share_the_work(scene: Scene) -> None:

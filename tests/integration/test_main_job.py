@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 import tenants
+from answers import answer
+from frontlist.explaining import explain
+from frontlist.mapping import default_text
 from frontlist.settings import Settings
 
 
@@ -88,6 +92,33 @@ async def test_released_copy_reaches_consonance_once_and_comes_back_as_nothing(i
         pair.consonance.forget_calls()
         await tenants.settled(it)
         assert (pair.dam.writes(), pair.consonance.writes()) == (0, 0)
+
+
+async def test_released_bullets_arrive_as_plain_text_and_explain_says_what_was_left_out(
+    tmp_path: Path, database_url, kafka_bootstrap, topic_prefix, pair
+) -> None:
+    line = "{kind: feature_bullets, "
+    text = default_text().replace("quiet: 10m", "quiet: 0s")
+    mapping = text.replace(line, f"{line}work_field: inHouseSubjects, max_length: 40, ")
+    installation = tenants.settings(tmp_path, database_url, kafka_bootstrap, topic_prefix, pair, mapping)
+    async with tenants.prepared(installation), tenants.running(installation) as it:
+        await tenants.settled(it)
+        work = pair.tenant.works[61001]
+        [record] = [each for each in pair.records("title") if tenants.value(each, "consonance_work_id") == 61001]
+        bullets = ["<script>alert(1)</script>With <b>maps</b>", "A bullet of more than forty characters is an essay"]
+        cells = {"feature_bullets": bullets, "copy_state": "released"}
+        edit = {name: [{"value": value, "dimensions": {"locale": "en_GB"}}] for name, value in cells.items()}
+        pair.dam.send("POST", "/sandbox/objects/title", {"id": record["id"], **edit})
+        await tenants.until(lambda: work.in_house_subjects == ["With maps"], what="the bullets")
+        await tenants.settled(it)
+        pair.dam.forget_calls()
+        pair.consonance.forget_calls()
+        pair.consonance.send("PATCH", "/sandbox/works/61001", {"title": work.title})
+        await tenants.settled(it)
+        assert (pair.dam.writes(), pair.consonance.writes()) == (0, 0)
+        found = answer("explain", json.dumps(await explain(it, "61001"), default=str))
+    [consumer] = [each for each in found["consumers"] if each["consumer"] == "metadata"]
+    assert {"html", "length"} <= {each["kind"] for each in consumer["findings"]}
 
 
 async def test_observe_which_is_the_default_writes_nothing(installation, pair) -> None:

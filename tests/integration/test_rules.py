@@ -669,6 +669,31 @@ async def test_replicas_share_one_budget(place: Place) -> None:
     assert loop.time() - began >= 0.9
 
 
+async def test_replicas_share_the_calls_at_once(place: Place, gate: Gate) -> None:
+    """Of four places two replicas have two each, one of them for rights; who is left has them all."""
+    titles, rights = [f"work:{n}" for n in range(10)], [f"work:r{n}" for n in range(10)]
+    gate.hangs = {*titles, *rights}
+    left, right = worker(place, work={"claim": 4}), worker(place, work={"claim": 4})
+
+    def places() -> list[int]:
+        return [each.delivery.lanes["shelf"].at_once for each in (left, right)]
+
+    async with running(left):
+        async with running(right):
+            await tenants.until(lambda: places() == [2, 2], what="both know of each other")
+            for title in titles:
+                await place.wish(title, title="A")
+            await tenants.until(lambda: gate.inside == 2, what="one call each")
+            for title in rights:
+                place.wishes.fields[title] = {"sellable": False}
+                await due(place, title, work.Priority.RIGHTS)
+            await tenants.until(lambda: gate.inside == 4, what="and one for rights each")
+            gate.go_on.set()
+            await tenants.until(lambda: len(gate.held) == 20, what="all of them")
+            assert gate.most == 4
+        await tenants.until(lambda: places()[0] == 4, what="the other one is gone")
+
+
 def test_the_defaults_are_gentle() -> None:
     """Calls a second."""
     defaults = [each.model_fields["calls_per_second"].default for each in (ConsonanceSettings, FourallportalSettings)]

@@ -198,6 +198,14 @@ ASSUMPTIONS: tuple[Assumption, ...] = (
         "The names are documented, their types and effect are not (inHouseSubjects is 'ordered').",
     ),
     _done(
+        "consonance.written-unread",
+        "What no documented query reads is kept as it was written: nurs and inHouseSubjects of a work; gtin, "
+        "publishersReference, internalReference, productFormDescription, bookshopClassification and epubType* of a "
+        "product; publicationName, reviewUrl, onix2Only, publisherId and reviewerId of a text. "
+        "productIdentifyingDoi is REST's product_doi.",
+        "The inputs name them, no query found does.",
+    ),
+    _done(
         "consonance.rest-keys",
         "After `extents` the keys come as measurements, authorship, series_ids, prices, marketingtexts, "
         "supportingresources, all_related_products, rights_not_available_countries; main_subject_id, subjects and "

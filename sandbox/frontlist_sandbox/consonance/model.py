@@ -104,6 +104,12 @@ class MarketingText:
     date_published: date | None = None
     date_released: date | None = None
     approval_status: str | None = None
+    # Written by CreateMarketingText, read by no evidenced query.
+    publication_name: str | None = None
+    review_url: str | None = None
+    onix2_only: bool | None = None
+    publisher_id: int | None = None
+    reviewer_id: int | None = None
 
 
 @dataclass
@@ -231,8 +237,16 @@ class Product:
     related: list[tuple[str, str]] = field(default_factory=list)  # (ONIX list 51 code, isbn)
     record_reference: str | None = None
     changed_on: date = field(default_factory=lambda: _now().date())
+    product_identifying_doi: str | None = None  # REST: product_doi
+    # Written by UpdateProduct, read by no evidenced query.
+    publishers_reference: str | None = None
+    internal_reference: str | None = None
+    bookshop_classification: str | None = None
+    epub_type_description: str | None = None
+    epub_type_version: str | None = None
+    epub_type_note: str | None = None
     # What the catalogue states and evidenced GraphQL does not carry.
-    gtin13: str | None = None  # set where the only 13 digits are no ISBN
+    gtin13: str | None = None  # of the catalogue where the only 13 digits are no ISBN; UpdateProduct's `gtin`
     identifiers: list[tuple[str, str]] = field(default_factory=list)  # (ONIX list 5 code, value as given)
     product_form_description: str | None = None
     extents: list[Extent] = field(default_factory=list)  # all of them; page_counts holds those in pages
@@ -258,6 +272,7 @@ class Work:
     acronym: str | None = None
     alternative_titles: list[str] = field(default_factory=list)
     in_house_subjects: list[str] = field(default_factory=list)
+    nurs: list[str] = field(default_factory=list)  # written by UpdateWork, read by no evidenced query
     authorship_description: str | None = None
     edition_number: int | None = None
     edition_statement: str | None = None

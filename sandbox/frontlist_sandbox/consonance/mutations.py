@@ -23,6 +23,7 @@ WORK_FIELDS = {
     "acronym": "acronym",
     "alternativeTitles": "alternative_titles",
     "inHouseSubjects": "in_house_subjects",
+    "nurs": "nurs",
     "onixEditionTypeCodes": "onix_edition_type_codes",
 }
 WORK_LISTS = {
@@ -33,6 +34,7 @@ WORK_LISTS = {
 }
 WORK_SUBJECTS = {"themas": "THEMA", "bisacs": "BISAC", "bics": "BIC"}
 PRODUCT_FIELDS = {
+    "gtin": "gtin13",
     "asin": "asin",
     "prefix": "title_prefix",
     "title": "title_without_prefix",
@@ -41,6 +43,14 @@ PRODUCT_FIELDS = {
     "plannedPublicationDate": "planned_publication_date",
     "onixPublishingStatusCode": "publishing_status",
     "onixProductAvailabilityCode": "product_availability",
+    "publishersReference": "publishers_reference",
+    "internalReference": "internal_reference",
+    "productIdentifyingDoi": "product_identifying_doi",
+    "productFormDescription": "product_form_description",
+    "bookshopClassification": "bookshop_classification",
+    "epubTypeDescription": "epub_type_description",
+    "epubTypeVersion": "epub_type_version",
+    "epubTypeNote": "epub_type_note",
 }
 TEXT_FIELDS = {
     "externalTextMarkdown": "external_text_markdown",
@@ -54,6 +64,11 @@ TEXT_FIELDS = {
     "datePublished": "date_published",
     "dateReleased": "date_released",
     "approvalStatus": "approval_status",
+    "publicationName": "publication_name",
+    "reviewUrl": "review_url",
+    "onix2Only": "onix2_only",
+    "publisherId": "publisher_id",
+    "reviewerId": "reviewer_id",
 }
 
 

@@ -98,7 +98,7 @@ def _head(product: Product, work: Work) -> dict[str, Any]:
         "in_house_format": _name(product.in_house_format),
         "in_house_edition": _name(product.in_house_edition),
         "isbn": _isbn(product.isbn13),
-        "product_doi": None,
+        "product_doi": product.product_identifying_doi,
         "work_doi": None,
         "work_type_name": _name(work.work_type),
         "season_name": _name(work.season),

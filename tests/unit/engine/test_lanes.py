@@ -225,6 +225,73 @@ async def test_arrays_are_filled_by_urgency_and_a_title_is_never_split() -> None
     await it.close()
 
 
+# --- more and fewer at once ----------------------------------------------------------------------------------------
+
+
+async def test_more_places_are_taken_at_once() -> None:
+    it = scene(at_once=2)
+    for number in range(10):
+        it.come(bundle(number))
+    await turns()
+    it.lane.resize(4)
+    await turns()
+    assert len(it.calls.standing) == 3
+    await it.close()
+
+
+async def test_with_fewer_places_what_is_called_goes_on_and_nothing_begins_before_they_are_free() -> None:
+    it = scene(at_once=8)
+    for number in range(20):
+        it.come(bundle(number))
+    await turns()
+    it.lane.resize(4)
+    for left in (6, 5, 4, 3, 3, 3):
+        it.calls.standing[0][1].set_result(None)
+        await turns()
+        assert len(it.calls.standing) == left
+    assert len(it.calls.begun) == 9
+    await it.close()
+
+
+async def test_with_fewer_places_calls_that_hang_lock_rights_out_no_more_than_before() -> None:
+    it = scene(at_once=8)
+    it.calls.hang = lambda bundles: bundles[0].claim.claim < 1000
+    for number in range(20):
+        it.come(bundle(number))
+    await turns()
+    it.lane.resize(2)
+    for number in range(1000, 1005):
+        it.come(bundle(number, RIGHTS))
+        await turns()
+        assert it.outcome(number) == ("applied", True)
+    assert len(it.calls.standing) == 7
+    await it.close()
+
+
+async def test_a_call_for_rights_finds_a_place_when_there_are_fewer() -> None:
+    lane = scene(at_once=4).lane
+    async with lane.call(METADATA), lane.call(METADATA), lane.call(METADATA):
+        lane.resize(2)
+        fourth = asyncio.create_task(_in(lane, METADATA))
+        async with asyncio.timeout(30), lane.call(RIGHTS):
+            second = asyncio.create_task(_in(lane, RIGHTS))
+            await turns()
+            assert not fourth.done()
+            assert not second.done()
+        await second
+        assert not fourth.done()
+    await fourth
+
+
+async def test_who_waits_for_a_place_and_is_cancelled_takes_none_along() -> None:
+    lane = scene(at_once=2).lane
+    async with lane.call(METADATA):
+        waiting = [asyncio.create_task(_in(lane, METADATA)) for _ in range(3)]
+        await turns()
+    waiting[0].cancel()  # it was woken just now
+    await asyncio.wait_for(asyncio.gather(*waiting[1:]), 30)
+
+
 # --- the breaker ---------------------------------------------------------------------------------------------------
 
 

@@ -252,6 +252,77 @@ def test_all_fields_of_a_work_are_in_one_desired_state() -> None:
     assert of_work(result) == [{"inHouseSubjects": ["With maps"], "keywords": ["tale", "ale"]}]
 
 
+def bullets(*items: Any, **rule: Any) -> Plan:
+    """A plan whose bullets go to the work's inHouseSubjects; `rule` adds to their line in the mapping."""
+    line = "{kind: feature_bullets, "
+    more = "".join(f"{key}: {value}, " for key, value in {"work_field": "inHouseSubjects", **rule}.items())
+    has = {"consonance": Capabilities(fields={"UpdateWorkInput": frozenset({"inHouseSubjects"})})}
+    cells = [cell("feature_bullets", list(items), locale="en_GB"), cell("copy_state", "released", locale="en_GB")]
+    mapping = load(default_text().replace(line, line + more))
+    return planned(dossier(portal(record(*cells))), context(mapping, LATER, capabilities=has))
+
+
+def said(result: Plan) -> list[tuple[str, str]]:
+    return [(each.kind, each.severity) for each in result.findings if each.kind in ("html", "length")]
+
+
+def test_unsafe_html_is_taken_out_of_each_item_and_found() -> None:
+    result = bullets("<script>alert(1)</script>With <b>maps</b>", "<p>R&amp;D</p>", "<script>x</script>")
+    assert of_work(result) == [{"inHouseSubjects": ["With maps", "R&D"]}]
+    assert said(result) == [("html", "high")]
+    (finding,) = [each for each in result.findings if each.kind == "html"]
+    assert "<script>" in finding.message
+    assert "feature_bullets" in finding.where
+
+
+def test_items_are_plain_text_and_a_link_that_is_lost_is_found() -> None:
+    result = bullets("**Fine** <a href='https://x.org'>maps</a>", format="markdown")
+    assert of_work(result) == [{"inHouseSubjects": ["Fine maps"]}]
+    assert said(result) == [("html", "low")]
+
+
+@pytest.mark.parametrize("format", ["html", "markdown", "plain"])
+@pytest.mark.parametrize("item", ["AT&T", "*nix_or 5 < 6", "I <3 maps", "“ale”"])
+def test_an_item_without_markup_is_sent_as_it_is(item: str, format: str) -> None:
+    result = bullets(item, format=format)
+    assert of_work(result) == [{"inHouseSubjects": [item]}]
+    assert said(result) == []
+
+
+@pytest.mark.parametrize(
+    ("item", "format"),
+    [
+        ("<script>x</script>", "plain"),
+        ("a <b>c</b>", "plain"),
+        ("&lt;script&gt;x&lt;/script&gt;", "html"),
+        ("`<img src=x onerror=x>`", "markdown"),
+        ("<b>" * 5000 + "x", "html"),
+    ],
+)
+def test_an_item_that_would_be_read_as_html_is_not_sent_and_found(item: str, format: str) -> None:
+    result = bullets(item, "With maps", format=format)
+    assert of_work(result) == [{"inHouseSubjects": ["With maps"]}]
+    assert said(result) == [("html", "high")]
+
+
+def test_an_item_over_its_length_is_not_sent_and_not_cut() -> None:
+    result = bullets("<b>1234567890</b>", "12345678901", max_length=10)
+    assert of_work(result) == [{"inHouseSubjects": ["1234567890"]}]
+    (finding,) = [each for each in result.findings if each.kind == "length"]
+    assert "item 2 over 10 characters" in finding.message
+
+
+def test_where_no_item_may_be_sent_what_stands_there_is_left_alone() -> None:
+    assert of_work(bullets("12345678901", max_length=10)) == []
+
+
+def test_items_of_markup_without_a_word_are_empty() -> None:
+    assert of_work(bullets("<p> </p>")) == []
+    notes = {"sent": ["work/keywords"]}
+    empty = [cell("keywords", ["<p> </p>"], locale="en_GB"), KEYWORDS[1]]
+    assert of_work(to_work(*empty, notes=notes)) == [{"keywords": None}]
+
+
 def test_records_that_differ_in_one_field_of_the_work_are_a_finding_and_none_is_sent() -> None:
     line = "- {kind: keywords, work_field: keywords, module: MODULE, field: keywords, dimensions: {locale: en_GB}}"
     title, product = (line.replace("MODULE", each) for each in ("title", "product"))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import html
 import re
+from html.parser import HTMLParser
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from frontlist_metadata.wording import Wording, worded
+from frontlist_metadata.wording import Wording, unmarked, worded
 
 RENDER = MarkdownIt("commonmark", {"html": True}).enable("table").render
 DANGER = re.compile(r"<\s*(script|iframe|img|svg|object|style|form)\b|<[^>]*\son\w+\s*=|javascript:", re.IGNORECASE)
@@ -59,7 +60,7 @@ def test_an_image_that_is_lost_is_named() -> None:
 
 def test_plain_text_says_what_it_says() -> None:
     found = worded("a *b* <c>\nd\n\ne", "plain")
-    assert found == Wording("a \\*b\\* \\<c\\>  \nd\n\ne", 11)
+    assert found == Wording("a \\*b\\* \\<c\\>  \nd\n\ne", "a *b* <c>\nd\ne")
 
 
 def test_markdown_keeps_its_form_and_loses_its_html() -> None:
@@ -69,6 +70,7 @@ def test_markdown_keeps_its_form_and_loses_its_html() -> None:
 
 def test_length_is_what_a_reader_sees() -> None:
     assert worded("<p>a&amp;b</p>\n\n<p><b>c</b></p>", "html").length == 5
+    assert worded("<p>a&amp;b</p><p><b>c</b></p>", "html").length == 5
 
 
 def test_markup_beyond_reading_is_said_to_be_so() -> None:
@@ -108,6 +110,20 @@ def test_no_text_renders_as_something_active(source: str, format: str) -> None:
     rendered = RENDER(found.markdown)
     tags = re.sub(r">[^<]*<", "><", rendered)
     assert not DANGER.search(tags), rendered
+
+
+@given(PIECES, st.sampled_from(["html", "markdown", "plain"]))
+def test_no_unmarked_text_shows_a_tag_whoever_reads_it(source: str, format: str) -> None:
+    try:
+        text = unmarked(source, format).text  # type: ignore[arg-type]
+    except ValueError:
+        return
+    seen: list[str] = []
+    reader = HTMLParser()
+    reader.handle_starttag = lambda tag, attrs: seen.append(tag)  # type: ignore[method-assign]
+    reader.feed(f"<p>{text}x</p>")
+    reader.close()
+    assert seen == ["p"], text
 
 
 @given(st.text(st.characters(categories=["L", "N", "P", "S", "Zs"]), max_size=40))

@@ -5,8 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
+import pytest
+from graphql import GraphQLEnumType, GraphQLInputObjectType, GraphQLList, get_named_type, get_nullable_type
 
-from .conftest import Ask
+from frontlist_sandbox.consonance import mutations, schema
+
+from .conftest import KEY, Ask
 
 CREATE = """mutation ($input: CreateMarketingTextInput!) { createMarketingText(input: $input) {
   clientMutationId errors marketingText { id externalText externalTextMarkdown variant productIds } } }"""
@@ -52,6 +56,74 @@ def test_ids_of_deleted_texts_are_not_given_again(data: Ask) -> None:
     first = data(CREATE, input=_text())["createMarketingText"]["marketingText"]["id"]
     data(DELETE, id=first)
     assert data(CREATE, input=_text())["createMarketingText"]["marketingText"]["id"] > first
+
+
+#: Names the object, or comes back in the answer; everything else of an input is something to keep.
+OF_THE_CALL = {"id", "clientMutationId"}
+INPUTS = {
+    "CreateMarketingTextInput": {"workId": 10, "externalTextMarkdown": "Old"},
+    "UpdateWorkInput": {"id": 10},
+    "UpdateProductInput": {"id": 101},
+    "DeleteMarketingTextInput": {"id": 1},
+}
+OWN_LISTS = ("seasons", "marketing_tiers", "work_types", "project_stages")
+WELL_FORMED = {
+    "workId": 20,
+    "isbn": "9780306406157",
+    "productIds": [102],
+    "products": [{"id": 101, "asin": "B1"}],
+    **dict.fromkeys(mutations.WORK_LISTS, 3),
+}
+GIVEN = {"Int": 3, "Boolean": True, "ISO8601Date": "2027-01-01", "String": "New"}
+
+
+def _input(kind: str) -> GraphQLInputObjectType:
+    found = schema.build().type_map[kind]
+    assert isinstance(found, GraphQLInputObjectType)
+    return found
+
+
+def _value(kind: str, name: str) -> Any:
+    of = _input(kind).fields[name].type
+    inner = get_named_type(of)
+    one = list(inner.values)[-1] if isinstance(inner, GraphQLEnumType) else GIVEN.get(inner.name)
+    return WELL_FORMED.get(name, [one] if isinstance(get_nullable_type(of), GraphQLList) else one)
+
+
+def test_these_are_all_inputs_of_mutations() -> None:
+    taken = {kind.name for kind in schema.build().type_map.values() if isinstance(kind, GraphQLInputObjectType)}
+    assert set(INPUTS) == {name for name in taken if name.endswith("Input")}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [(kind, name) for kind in INPUTS for name in _input(kind).fields if name not in OF_THE_CALL],
+)
+def test_every_field_of_an_input_is_kept_and_shown_to_the_tester(
+    client: httpx.Client, data: Ask, kind: str, name: str
+) -> None:
+    for entries in OWN_LISTS:
+        client.post(f"/sandbox/{entries}", json={"id": 3, "name": "Third"})
+
+    def after(given: dict[str, Any]) -> list[Any]:
+        mutation = kind[0].lower() + kind[1:].removesuffix("Input")
+        query = f"mutation ($input: {kind}!) {{ {mutation}(input: $input) {{ errors }} }}"
+        assert data(query, input=INPUTS[kind] | given)[mutation]["errors"] == []
+        rows = [client.get(f"/sandbox/{row}").json() for row in ("works/10", "works/20", "products/101")]
+        # The newest text alone, whatever its id.
+        return [
+            row | {"marketing_texts": [text | {"id": 0} for text in row.get("marketing_texts", [])][-1:]}
+            for row in rows
+        ]
+
+    assert after({}) != after({name: _value(kind, name)})
+
+
+def test_a_doi_is_read_over_rest(client: httpx.Client, data: Ask) -> None:
+    data(UPDATE_PRODUCT, input={"id": 101, "productIdentifyingDoi": "10.1000/182"})
+    headers = {"Authorization": f"Token token={KEY}"}
+    found = client.get("/api/v4/products.json?q[id_eq]=101", headers=headers).json()["products"]
+    assert [each["product_doi"] for each in found] == ["10.1000/182"]
 
 
 def test_a_work_is_updated_by_the_fields_given(data: Ask) -> None:

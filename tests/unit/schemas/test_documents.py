@@ -20,7 +20,8 @@ from frontlist_schemas.registry import upcast
 from unit.schemas.documents import BODIES
 
 GOLDEN = Path(__file__).with_name("golden")
-RELEASED = sorted(GOLDEN.glob("*/*.*.json"))
+#: Not asyncapi.json: a new document is a new channel there, and breaks nobody.
+RELEASED = sorted(path for path in GOLDEN.glob("*/*.json") if path.name != "asyncapi.json")
 
 
 def test_every_document_has_an_example_here() -> None:
@@ -95,9 +96,8 @@ def test_the_generated_tree_is_what_the_models_say(tmp_path: Path) -> None:
     assert there == {p.name: p.read_text() for p in tmp_path.iterdir()}, "run `python -m frontlist_schemas.generate`"
 
 
-def test_every_released_document_is_still_there() -> None:
-    names = {path.name for path in RELEASED}
-    assert {f"{system}.{aspect}.json" for system, aspect in DOCUMENTS} >= names > set()
+def test_every_schema_has_a_golden_and_every_released_one_is_still_there() -> None:
+    assert {path.name for path in RELEASED} == generate.files().keys() - {"asyncapi.json"}
 
 
 @pytest.mark.parametrize("path", RELEASED, ids=lambda p: f"{p.parent.name}/{p.stem}")
