@@ -446,6 +446,12 @@ def held_result(job: Job) -> Result:
     )
 
 
+def deferred(job: Job, why: str, after: float) -> Result:
+    """It was compared and has something to write, but not now; what a person must settle is said all the same."""
+    found = tuple(job.held.values())
+    return Result("deferred", why, after=after, findings=found, held=frozenset(job.held))
+
+
 def drifted(target: Target, order: Order, have: Mapping[FieldKey, Json]) -> tuple[FieldKey, ...]:
     """Fields of ours that hold something else than what we wrote, though nothing of ours is in doubt."""
     if order.applied is None or order.applied.fields is None or order.applied.doubt_since is not None:
