@@ -1,6 +1,7 @@
-"""Drift noticed by capture: somebody else changed a cell that we wrote, so the engine reads the resource again.
+"""Drift noticed by capture: somebody else changed a cell that we wrote, or deleted the record that it stood in.
 
-Only the mirror is compared, so what we wrote ourselves and comes back costs no call. The engine heals and reports.
+The engine then reads the resource again, heals what was changed and reports. Only the mirror is compared, so what we
+wrote ourselves and comes back costs no call.
 """
 
 from __future__ import annotations
@@ -28,7 +29,10 @@ async def notice(
     began: int,
     rest: int,
 ) -> None:
-    """Mark what contradicts what was applied; `began`: when the objects began to be read, `rest`: between two looks."""
+    """Mark what contradicts what was applied, and what is gone though it was to be there.
+
+    `began`: when the objects began to be read, `rest`: between two looks.
+    """
     if not isinstance(source, Watching):
         return
     shown = {
@@ -36,16 +40,26 @@ async def notice(
         for key, before in stored.kept.items()
         if read[key][0].body is not None
     }
-    if not shown:
+    gone = {Resource(source.name, key.kind, key.id) for key in stored.written if _is_gone(read[key][0])}
+    if not shown and not gone:
         return
     found = []
-    for hold in await drift.held(c, shown):
+    for hold in await drift.held(c, {*shown, *gone}):
+        if hold.resource in gone:
+            # Whether it is to be gone, the plan says when it was read: what we are taking away ourselves is no finding.
+            log.info("drift: what we wrote is gone", resource=str(hold.resource))
+            found.append(hold)
+            continue
         now, before = shown[hold.resource]
         if keys := _contradicted(source, hold, now, before, began):
             log.info("drift: somebody changed what we wrote", resource=str(hold.resource), fields=sorted(keys))
             found.append(hold)
     if found:
         await drift.mark(db, c, found, await db.now(c), rest)
+
+
+def _is_gone(raw: Raw) -> bool:
+    return raw.body is None and raw.unreadable is None
 
 
 def _contradicted(source: Watching, hold: drift.Hold, now: Raw, before: Raw | None, began: int) -> frozenset[FieldKey]:

@@ -1,7 +1,7 @@
 """Ensure: desired states are brought about in a target, under a lease, with intent before and remembrance after.
 
-Compare with what was applied; wait in the target's lane; hold; read what differs or is in doubt; intent; steps;
-remember (docs/decisions/0002 and 0004).
+Compare with what was applied; wait in the target's lane; hold; read what differs or is in doubt; brakes; the window of
+a backfill and the intent; steps; remember (docs/decisions/0002 and 0004).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from frontlist.brakes import Brakes
 from frontlist.breaker import Breaker, BreakerSettings
 from frontlist.budget import Budget
 from frontlist.clock import Clock
-from frontlist.contract import Actual, Done, Ensure, FieldKey, Refused, Resource, StepOutcome, Target, TitleKey
+from frontlist.contract import Actual, Done, Ensure, FieldKey, Refused, Resource, StepOutcome, Target
 from frontlist.errors import ConfigurationError, DeadLetter, DeliveryError, Pause, Refuse, Retry
 from frontlist.gentleness import Backfill
 from frontlist.grouping import Group
@@ -31,6 +31,7 @@ from frontlist.jobs import (
     Result,
     as_before,
     dead_finding,
+    deferred,
     end,
     harmful,
     hold_back,
@@ -131,7 +132,7 @@ class Delivery:
     ) -> None:
         """`process`: the id under which rows are claimed. `journal`: the topic of what was done.
 
-        `budgets`: by target; none: as many calls as come. `backfill`: what lets titles that are no live change through
+        `budgets`: by target; none: as many calls as come. `backfill`: what lets writes that are no live change through
         to Consonance; None: all. `braking`: the brakes; None: none. `leaves`: whether drift of a field stays as it is.
         """
         self.db, self.targets, self.process, self.clock = db, targets, process, clock
@@ -142,7 +143,7 @@ class Delivery:
         budgets = budgets or {}
         self.lanes = {name: self._lane(each, budgets.get(name) or Budget(None)) for name, each in targets.items()}
         self._hold, self._intend = Group(self._hold_all), Group(self._intend_all)
-        self._remember, self._admit = Group(self._remember_all), Group(self._admit_all)
+        self._remember = Group(self._remember_all)
 
     def _lane(self, target: Target, budget: Budget) -> Lane:
         if target.once and not _readable(target):
@@ -206,28 +207,12 @@ class Delivery:
             return [Result("deferred", f"no target {name} is configured") for _ in orders]
         now, again = self.clock.now_us(), self.settings.refused_again
         out = [without_call(order, now, again) for order in orders]
-        held = await self._held_back(name, [order for order, done in zip(orders, out, strict=True) if done is None])
-        if held is not None:
-            out = [done or held for done in out]
         jobs = [job(order, now, again) for order, done in zip(orders, out, strict=True) if done is None]
         if jobs:
             _one_each(jobs)
             await lane(Bundle(jobs[0].order.claim, jobs))
         answers = iter(jobs)
         return [done if done is not None else _result(next(answers)) for done in out]
-
-    async def _held_back(self, name: str, orders: Sequence[Order]) -> Result | None:
-        """A backfill to Consonance waits for its window and its share of a night; what is in doubt is settled."""
-        writes = [order for order in orders if order.desired is not None]
-        if name != "consonance" or self.backfill is None or not writes or writes[0].claim.live:
-            return None
-        seconds = await self._admit(writes[0].claim.title)
-        return Result("deferred", "backfill waits for its window", after=seconds, called=False) if seconds else None
-
-    async def _admit_all(self, titles: Sequence[TitleKey]) -> list[float]:
-        assert self.backfill is not None
-        async with self.db.begin() as c:
-            return [await self.backfill.admit(c, title) for title in titles]
 
     # --- under the lease -------------------------------------------------------------------------------------------
 
@@ -406,6 +391,7 @@ class Delivery:
                 each.result = Result("busy", "its time has come meanwhile", after=0.0)
             elif _stamp(rows.get((order.resource, order.claim.consumer))) != _stamp(order.applied):
                 each.result = Result("busy", "a newer plan stands", after=0.1)
+        await self._gently(c, open_ones(jobs))
         standing = open_ones(jobs)
         accepted, taken = await applied.intend(self.db, c, [intent(each) for each in standing], rows)
         for each in standing:
@@ -415,6 +401,21 @@ class Delivery:
                 each.result = Result("busy", "a newer plan stands", after=0.1)
             else:
                 each.intended = True
+
+    async def _gently(self, c: AsyncConnection, jobs: Sequence[Job]) -> None:
+        """A backfill waits for Consonance's window and its share of a night, but only if it has something to write.
+
+        What is in doubt is settled at once. Asked last, so that a title counts only if it is written.
+        """
+        if self.backfill is None:
+            return
+        asked = [each for each in jobs if each.order.resource.target == "consonance" and _backfills(each)]
+        if not asked:
+            return
+        waits = await self.backfill.admit(c, [each.order.claim.title for each in asked])
+        for each in asked:
+            if (after := waits.get(each.order.claim.title)) is not None:
+                each.result = deferred(each, "backfill waits for its window", after)
 
     # --- calls -----------------------------------------------------------------------------------------------------
 
@@ -618,6 +619,12 @@ def _readable(target: Target) -> bool:
 def _needs_no_read(part: _Slice, each: Job) -> bool:
     desired = each.order.desired
     return desired is not None and (each.order.absent or (not _readable(part.target) and not desired.brake))
+
+
+def _backfills(each: Job) -> bool:
+    """Whether it would write, and neither for a live change nor to settle what is in doubt."""
+    had = each.order.applied
+    return bool(each.steps) and not each.order.claim.live and (had is None or not had.in_doubt(each.read_at))
 
 
 def _as_applied(each: Job) -> None:

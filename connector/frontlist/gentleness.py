@@ -5,6 +5,7 @@ Whatever is written there can leave in that night's ONIX to every retailer.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -26,7 +27,7 @@ class BackfillSettings(BaseModel):
 
     begins: time = Field(time(20), description="the window begins, in consonance.zone (HH:MM)")
     ends: time = Field(time(5), description="the window ends; the same time as begins: always open")
-    titles: int = Field(100, ge=0, description="titles a window")
+    titles: int = Field(100, ge=0, description="titles that are written in a window")
 
 
 class Backfill:
@@ -49,19 +50,23 @@ class Backfill:
         first = next(at for at in (begins - day, begins, begins + day) if here < at + length)
         return first, first + length
 
-    async def admit(self, c: AsyncConnection, title: TitleKey) -> float:
-        """0 where the title may be written now, and is counted; else the seconds until it is worth asking again."""
+    async def admit(self, c: AsyncConnection, titles: Iterable[TitleKey]) -> dict[TitleKey, float]:
+        """Those that may not be written now, with the seconds until it is worth asking again; the others are counted.
+
+        A title counts once a window, and only if the caller's transaction stands. One at a time over all replicas.
+        """
         await self.db.lock(c, FACT)
         now = moment(await self.db.now(c))
         begins, ends = self.window(now)
+        asked = list(dict.fromkeys(titles))
         if now < begins:
-            return (begins - now).total_seconds()
+            return dict.fromkeys(asked, (begins - now).total_seconds())
         stored = load(await installation.fact(c, FACT)) or {}
         admitted = stored.get("titles", []) if stored.get("window") == begins.isoformat() else []
-        if title in admitted:
-            return 0.0
-        if len(admitted) >= self.settings.titles:
-            return max(60.0, (self.window(ends)[0] - now).total_seconds())
-        said = {"window": begins.isoformat(), "titles": [*admitted, title]}
-        await installation.state(self.db, c, {FACT: dump(said)})
-        return 0.0
+        known = set(admitted)
+        fresh = [title for title in asked if title not in known]
+        room = max(0, self.settings.titles - len(admitted))
+        if let := fresh[:room]:
+            said = {"window": begins.isoformat(), "titles": [*admitted, *let]}
+            await installation.state(self.db, c, {FACT: dump(said)})
+        return dict.fromkeys(fresh[room:], max(60.0, (self.window(ends)[0] - now).total_seconds()))

@@ -177,7 +177,9 @@ def without_call(order: Order, now: int, refused_again: float) -> Result | None:
     if isinstance(wanted, Absent):
         return Result("unchanged") if not have.present else None
     held = have.fields
-    if not have.present or held is None or any(key not in held or held[key] != v for key, v in wanted.fields.items()):
+    if not have.present or have.removed or held is None:
+        return None
+    if any(key not in held or held[key] != value for key, value in wanted.fields.items()):
         return None
     return parked_result(order, parked) if parked else Result("unchanged")
 
@@ -349,17 +351,19 @@ def outcome(job: Job, now: int, look_again: float) -> applied.Outcome:
     if (order.desired is None or job.removed) and had is not None:
         # The plan no longer names it, or a person removed it: what stands there is looked at, nothing is written.
         # What once stood and was not to be removed is never forgotten, so that it is not made again unasked.
+        stood = had.present and had.intent_fields is not None
         return applied.Outcome(
             order.resource,
             order.claim.consumer,
             had.intent_claim,
             had.fields,
-            job.actual is not None or (had.present and had.intent_fields is not None),
+            job.actual is not None or stood,
             had.progress,
             had.refused,
             had.dead,
             look,
             job.read_at,
+            removed=job.actual is None and stood,
         )
     return applied.Outcome(
         order.resource,
@@ -444,6 +448,12 @@ def held_result(job: Job) -> Result:
         drifted=job.drifted,
         left=job.left,
     )
+
+
+def deferred(job: Job, why: str, after: float) -> Result:
+    """It was compared and has something to write, but not now; what a person must settle is said all the same."""
+    found = tuple(job.held.values())
+    return Result("deferred", why, after=after, findings=found, held=frozenset(job.held))
 
 
 def drifted(target: Target, order: Order, have: Mapping[FieldKey, Json]) -> tuple[FieldKey, ...]:

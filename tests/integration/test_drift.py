@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,19 @@ import pytest
 import sqlalchemy as sa
 
 import tenants
-from frontlist import runtime
+from frontlist import Absent, Actual, Done, Ensure, Plan, Resource, TitleKey, drift, runtime
+from frontlist.contract import Context, Desired, Dossier, FieldKey, Step, StepOutcome
 from frontlist.instruments import Instruments
 from frontlist.settings import Settings
-from frontlist.state import findings
+from frontlist.source import Raw, RawKey
+from frontlist.state import findings, settled
 from frontlist.state.applied import applied_table, before_table
+from frontlist.state.captured import Stored
 from frontlist.state.drift import look_table
+from integration.test_ensure import Place, Shelf, Wishes
+from integration.test_ensure import place as place
 
-PRODUCT = 94001
+PRODUCT, SIBLING = 94001, 94002
 OURS, THEIRS = "author_line", "description_short"
 
 
@@ -34,8 +40,8 @@ def installation(
     return tenants.settings(tmp_path, database_url, kafka_bootstrap, topic_prefix, pair)
 
 
-def record(pair: tenants.Pair) -> dict[str, Any]:
-    return next(each for each in pair.records() if tenants.value(each, "consonance_product_id") == PRODUCT)
+def record(pair: tenants.Pair, product: int = PRODUCT) -> dict[str, Any]:
+    return next(each for each in pair.records() if tenants.value(each, "consonance_product_id") == product)
 
 
 def edit(pair: tenants.Pair, **fields: Any) -> None:
@@ -181,3 +187,176 @@ async def test_drift_under_observe_is_neither_written_nor_looked_at_again_and_ag
 
 async def looked(it: runtime.Installation) -> bool:
     return bool(await rows(it, look_table)) and all(row.look_again_at is None for row in await rows(it, applied_table))
+
+
+async def gone(it: runtime.Installation) -> list[str]:
+    async with it.db.read() as c:
+        return sorted(row.where_ for row in await findings.open_ones(c) if row.kind == "removed-by-a-person")
+
+
+async def found(it: runtime.Installation, where: str) -> bool:
+    return where in await gone(it)
+
+
+def delete(pair: tenants.Pair) -> dict[str, Any]:
+    deleted = record(pair)
+    pair.dam.send("DELETE", f"/sandbox/objects/product/{deleted['id']}")
+    return deleted
+
+
+async def test_a_record_that_a_person_deletes_is_a_finding_though_nothing_of_its_title_changes(
+    installation: Settings, pair: tenants.Pair
+) -> None:
+    async with tenants.prepared(installation), tenants.running(installation) as it:
+        await tenants.settled(it)
+        forget(pair)
+        where = f"fourallportal/product/{delete(pair)['id']}"
+        await tenants.until(lambda: found(it, where), what="the finding")
+        await tenants.settled(it)
+        assert (await gone(it), pair.dam.writes(), pair.consonance.writes()) == ([where], 0, 0)
+
+
+async def test_the_finding_stays_while_the_title_is_worked_again_and_closes_once_the_record_is_back(
+    installation: Settings, pair: tenants.Pair
+) -> None:
+    async with tenants.prepared(installation), tenants.running(installation) as it:
+        await tenants.settled(it)
+        deleted = delete(pair)
+        where = f"fourallportal/product/{deleted['id']}"
+        await tenants.until(lambda: found(it, where), what="the finding")
+        await tenants.settled(it)
+        pair.consonance.send("PATCH", f"/sandbox/products/{SIBLING}", {"page_counts": {"page_count": 777}})
+        await tenants.until(
+            lambda: tenants.value(record(pair, SIBLING), "page_count") == 777, what="its sibling's pages"
+        )
+        await tenants.settled(it)
+        it.clock.offset_us += 25 * 3_600_000_000
+        await tenants.settled(it)
+        assert await gone(it) == [where]
+        pair.dam.send("POST", "/sandbox/objects/product", {"id": deleted["id"], **deleted["fields"]})
+        await tenants.until(lambda: closed(it), what="the finding closed")
+        await tenants.settled(it)
+        assert await gone(it) == []
+
+
+async def closed(it: runtime.Installation) -> bool:
+    return not await gone(it)
+
+
+@dataclass
+class Emptied(Shelf):
+    """A shelf from which we may take records ourselves; `then`: what happens while we do."""
+
+    then: Callable[[], Awaitable[None]] | None = None
+
+    def steps(self, desired: Desired, actual: Actual | None, progress: Mapping[str, Any]) -> Sequence[Step]:
+        if isinstance(desired, Ensure):
+            return super().steps(desired, actual, progress)
+        return [Step(desired.resource, "take", None)] if actual and not progress else []
+
+    async def write(self, steps: Sequence[Step], deadline: float) -> Sequence[StepOutcome]:
+        if steps[0].name != "take":
+            return await super().write(steps, deadline)
+        for step in steps:
+            del self.held[step.resource.id]
+        if self.then is not None:
+            await self.then()
+        return [Done() for _ in steps]
+
+
+@dataclass
+class Linked(Wishes):
+    """The record of a title is the one that it is linked to. `away`: it is to be gone."""
+
+    to: dict[str, str] = field(default_factory=dict)
+    away: bool = False
+
+    def plan(self, dossier: Dossier, context: Context) -> Plan:
+        record = Resource("shelf", "record", self.to.get(dossier.title, dossier.title))
+        if self.away:
+            return Plan((Absent(record, 1, "not wanted any more", brake=False),))
+        return Plan((Ensure(record, {FieldKey("title"): "A"}, 1),))
+
+
+class Feed:
+    """What `notice` asks a source for."""
+
+    name = "shelf"
+
+    def contradicts(self, raw: Raw, fields: Mapping[FieldKey, Any]) -> frozenset[FieldKey]:
+        return frozenset()
+
+
+async def shows_gone(place: Place, id_: str) -> int:
+    """Capture stores that the record is gone; answers how many are read again for that."""
+    key = RawKey("record", id_)
+    stored = Stored()
+    stored.written.append(key)
+    async with place.db.begin() as c:
+        began, read = await place.db.now(c), {key: (Raw(key, None), TitleKey(id_))}
+        await drift.notice(place.db, c, Feed(), read, stored, began, 600_000_000)  # type: ignore[arg-type]
+        query = sa.select(sa.func.count()).where(applied_table.c.look_again_at.is_not(None))
+        return int((await c.execute(query)).scalar_one())
+
+
+async def test_what_we_took_away_ourselves_is_neither_looked_for_nor_a_finding(place: Place) -> None:
+    place.wishes, place.shelf = Linked(), Emptied(held={"work:1": {"title": "A"}})
+    await place.wish("work:1", title="A")
+    await place.work()
+    place.wishes.away = True
+
+    async def noticed() -> None:
+        await shows_gone(place, "work:1")
+
+    place.shelf.then = noticed  # capture is so quick that the write is not even remembered
+    await place.wish("work:1")
+    await place.work()
+    assert (place.shelf.held, await place.findings()) == ({}, [])
+    assert await shows_gone(place, "work:1") == 0
+    assert (await place.row("work:1")).due_at is None
+
+
+async def test_a_record_that_is_gone_after_its_title_was_linked_to_another_is_no_finding(place: Place) -> None:
+    place.wishes = Linked(to={"work:1": "old"})
+    await place.wish("work:1")
+    await place.work()
+    place.wishes.to["work:1"] = "new"
+    await place.wish("work:1")
+    await place.work()
+    del place.shelf.held["old"]
+    assert await shows_gone(place, "old") == 1
+    await place.work()
+    assert (place.shelf.held, await place.findings()) == ({"new": {"title": "A"}}, [])
+    assert (await place.row("work:1")).due_at is None
+    place.wishes.to["work:1"] = "old"  # the link is taken back: what a person deleted is not made again
+    await place.wish("work:1")
+    await place.work()
+    assert (sorted(place.shelf.held), await place.findings()) == (["new"], ["removed-by-a-person"])
+
+
+async def test_what_is_found_to_be_gone_under_observe_is_a_finding_once_the_mode_applies(place: Place) -> None:
+    await place.wish("work:1", title="A")
+    await place.work()
+    await mode(place, "observe")
+    del place.shelf.held["work:1"]
+    assert await shows_gone(place, "work:1") == 1
+    await place.work()
+    assert await place.findings() == []
+    await mode(place, "apply")
+    await place.wish("work:1", title="A")
+    await place.work()
+    assert (place.shelf.held, await place.findings()) == ({}, ["removed-by-a-person"])
+    place.shelf.held["work:1"] = {"title": "A"}
+    await place.wish("work:1", title="A")
+    await place.work()
+    assert await place.findings() == []
+    reads = place.shelf.reads
+    await place.wish("work:1", title="A")
+    await place.work()
+    assert place.shelf.reads == reads, "it is there again, so it need not be read"
+
+
+async def mode(place: Place, name: str) -> None:
+    async with place.db.begin() as c:
+        [number] = await place.db.draw(c)
+        await settled.save_decisions(place.db, c, [settled.Decision("mode", "*/*", name, number)])

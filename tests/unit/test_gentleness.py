@@ -46,13 +46,30 @@ async def test_only_so_many_titles_are_admitted_a_night_and_each_counts_once(dat
     db = Database(database_url, clock)
     await schema.upgrade(db)
     gate = Backfill(db, BackfillSettings(begins=time(0), ends=time(0), titles=2), ZoneInfo("UTC"), clock)
+    one, two, three = (TitleKey(f"work:{n}") for n in (1, 2, 3))
     async with db.begin() as c:
-        waits = [await gate.admit(c, TitleKey(f"work:{n}")) for n in (1, 2, 1, 3)]
-    assert waits[:3] == [0.0, 0.0, 0.0]
-    assert waits[3] > 0
+        assert await gate.admit(c, [one, one]) == {}
+        assert list(await gate.admit(c, [one, two, one, three])) == [three]
+        waits = await gate.admit(c, [three, two, one])
+    assert list(waits) == [three]
+    assert 60 <= waits[three] <= 86_400
     clock.offset_us += 86_400_000_000
     async with db.begin() as c:
-        assert await gate.admit(c, TitleKey("work:3")) == 0.0
+        assert await gate.admit(c, [three]) == {}
+    await db.close()
+
+
+async def test_a_title_counts_only_if_the_transaction_stands(database_url: str) -> None:
+    clock = Clock()
+    db = Database(database_url, clock)
+    await schema.upgrade(db)
+    gate = Backfill(db, BackfillSettings(begins=time(0), ends=time(0), titles=1), ZoneInfo("UTC"), clock)
+    async with db.begin() as c:
+        assert await gate.admit(c, [TitleKey("work:1")]) == {}
+        await c.rollback()
+    async with db.begin() as c:
+        assert await gate.admit(c, [TitleKey("work:2")]) == {}
+        assert list(await gate.admit(c, [TitleKey("work:1")])) == ["work:1"]
     await db.close()
 
 
@@ -62,8 +79,8 @@ async def test_outside_the_window_a_title_waits_until_it_begins(sqlite_url: str)
     db = Database(sqlite_url, clock)
     await schema.upgrade(db)
     async with db.begin() as c:
-        waits = await Backfill(db, BackfillSettings(), ZoneInfo("UTC"), clock).admit(c, TitleKey("work:1"))
-    assert 7.9 * 3600 < waits <= 8 * 3600
+        waits = await Backfill(db, BackfillSettings(), ZoneInfo("UTC"), clock).admit(c, [TitleKey("work:1")])
+    assert 7.9 * 3600 < waits[TitleKey("work:1")] <= 8 * 3600
     await db.close()
 
 

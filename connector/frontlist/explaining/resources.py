@@ -128,7 +128,7 @@ class Standing:
     def _is_due(self, desired: Ensure) -> bool:
         """Whether the engine would look at the target at all: it does not while everything is as applied."""
         have = self.have
-        if have is None or not have.present or have.fields is None or have.in_doubt(self.now):
+        if have is None or not have.present or have.removed or have.fields is None or have.in_doubt(self.now):
             return True
         wanted = {key: value for key, value in desired.fields.items() if not self._is_left(key, value)}
         return any(key not in have.fields or have.fields[key] != value for key, value in wanted.items())

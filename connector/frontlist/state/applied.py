@@ -29,6 +29,8 @@ applied_table = sa.Table(
     sa.Column("applied_fields", sa.Text),
     sa.Column("applied_at", sa.BigInteger),
     sa.Column("present", sa.Boolean, nullable=False, server_default=sa.false()),
+    # It is to be there, and was not when it was read last.
+    sa.Column("removed", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("progress", sa.Text, nullable=False, server_default="{}"),
     sa.Column("refused", sa.Text, nullable=False, server_default="{}"),
     sa.Column("dead", sa.Text),
@@ -75,7 +77,10 @@ outbox_table = sa.Table(
 
 @dataclass(frozen=True)
 class Applied:
-    """One consumer's hold on one resource. `fields` None: nothing was ever applied, or it was removed."""
+    """One consumer's hold on one resource. `fields` None: nothing was ever applied, or we took it away.
+
+    `removed`: it is to be there, and was not when it was read last; so it is read whenever its title is due.
+    """
 
     resource: Resource
     consumer: str
@@ -91,6 +96,7 @@ class Applied:
     doubt_since: int | None = None
     look_again_at: int | None = None
     title_revision: int = 0
+    removed: bool = False
 
     def in_doubt(self, now: int) -> bool:
         """Something may have been written that nobody remembers, or it is time for the second look."""
@@ -134,6 +140,7 @@ class Outcome:
     dead: Json = None
     look_again_at: int | None = None
     read_at: int = 0
+    removed: bool = False
 
 
 def _row(row: Any) -> Applied:
@@ -152,6 +159,7 @@ def _row(row: Any) -> Applied:
         doubt_since=row.doubt_since,
         look_again_at=row.look_again_at,
         title_revision=row.title_revision,
+        removed=row.removed,
     )
 
 
@@ -305,13 +313,24 @@ async def remember(db: Database, connection: AsyncConnection, outcomes: Sequence
     if not outcomes:
         return set()
     now = await db.now(connection)
-    names = (*KEYS, "intent_claim", "applied_fields", "present", "progress", "refused", "dead", "look_again_at")
+    names = (
+        *KEYS,
+        "intent_claim",
+        "applied_fields",
+        "present",
+        "removed",
+        "progress",
+        "refused",
+        "dead",
+        "look_again_at",
+    )
     rows = [
         {
             **_key(each.resource, each.consumer),
             "intent_claim": each.claim,
             "applied_fields": None if each.fields is None else dump(each.fields),
             "present": each.present,
+            "removed": each.removed,
             "progress": dump(each.progress),
             "refused": dump(each.refused),
             "dead": None if each.dead is None else dump(each.dead),
@@ -332,6 +351,7 @@ async def remember(db: Database, connection: AsyncConnection, outcomes: Sequence
             applied_fields=v.applied_fields,
             applied_at=now,
             present=v.present,
+            removed=v.removed,
             progress=v.progress,
             refused=v.refused,
             dead=v.dead,

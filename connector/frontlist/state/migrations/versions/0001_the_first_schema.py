@@ -36,6 +36,7 @@ def upgrade() -> None:
         sa.Column("applied_fields", sa.Text(), nullable=True),
         sa.Column("applied_at", sa.BigInteger(), nullable=True),
         sa.Column("present", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("removed", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("progress", sa.Text(), server_default="{}", nullable=False),
         sa.Column("refused", sa.Text(), server_default="{}", nullable=False),
         sa.Column("dead", sa.Text(), nullable=True),
