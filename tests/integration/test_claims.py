@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from frontlist import Absent, Ensure, FieldKey, Plan, Resource, TitleKey
+import tenants
+from frontlist import Absent, Capabilities, Ensure, FieldKey, Plan, Resource, TitleKey
 from frontlist.contract import (
     Actual,
     Context,
@@ -21,12 +23,15 @@ from frontlist.contract import (
     Revision,
     Step,
     StepOutcome,
+    Target,
 )
+from frontlist.ensure import Delivery
 from frontlist.jobs import left_to
 from frontlist.state import applied, dossier, findings, settled, work
-from frontlist.work import stated_at
+from frontlist.work import Worker, stated_at
 from integration.test_ensure import Place, Shelf, Wishes, worked
 from integration.test_ensure import place as place
+from integration.test_rules import Gate
 
 SHARED = Resource("shelf", "record", "shared")
 OLD, NEW = "work:1", "work:2"
@@ -38,7 +43,7 @@ class Claims(Wishes):
 
     def __init__(self, *, removes: bool = False) -> None:
         super().__init__()
-        self.removes = removes
+        self.removes, self.beside = removes, False
 
     def plan(self, dossier: Dossier, context: Context) -> Plan:
         wanted = dict(self.fields.get(dossier.title) or {})
@@ -48,7 +53,9 @@ class Claims(Wishes):
         if gone and self.removes:
             return Plan((Absent(SHARED, 1, "the title has it no longer"),))
         fields = {FieldKey(key): value for key, value in wanted.items()}
-        return Plan((Ensure(SHARED, fields, 1, create=not gone, releases=gone),))
+        beside = Ensure(Resource("elsewhere", "record", dossier.title), {FieldKey("a"): 1}, 1)
+        wants = Ensure(SHARED, fields, 1, create=not gone, releases=gone)
+        return Plan((wants, beside) if self.beside else (wants,))
 
 
 class Removing(Shelf):
@@ -64,6 +71,21 @@ class Removing(Shelf):
             return super()._put(step)
         del self.held[step.resource.id]
         return Done()
+
+
+@dataclass
+class Claiming(Place):
+    """The same with that consumer, and further targets where a worker needs them."""
+
+    wishes: Claims
+
+    def worker(self, more: Mapping[str, Target] | None = None) -> Worker:
+        found = super().worker()
+        if more:
+            targets = {"shelf": self.shelf, **more}
+            found.delivery = Delivery(self.db, targets, process=found.process, clock=self.clock, journal="journal")
+            found.capabilities = lambda: dict.fromkeys(targets, Capabilities())
+        return found
 
 
 async def has(place: Place) -> tuple[Any, str, bool]:
@@ -99,9 +121,9 @@ async def claimed_twice(place: Place) -> list[str]:
 
 
 @pytest.fixture
-async def at_old(place: Place) -> Place:
+async def at_old(place: Place) -> Claiming:
     """The first title has the record."""
-    place.wishes = Claims()
+    place = Claiming(place.db, place.clock, place.shelf, Claims())
     await claims(place, OLD)
     await worked(place)
     return place
@@ -110,7 +132,7 @@ async def at_old(place: Place) -> Place:
 OF_NEW = ({"owner": NEW, **LIVE}, NEW, False)
 
 
-async def test_the_old_title_lets_go_first_and_the_new_one_claims(at_old: Place) -> None:
+async def test_the_old_title_lets_go_first_and_the_new_one_claims(at_old: Claiming) -> None:
     await lets_go(at_old, OLD)
     await worked(at_old)
     assert await has(at_old) == ({"owner": OLD, **OFF}, OLD, True)
@@ -119,7 +141,7 @@ async def test_the_old_title_lets_go_first_and_the_new_one_claims(at_old: Place)
     assert await has(at_old) == OF_NEW
 
 
-async def test_the_new_title_claims_first_and_the_old_one_leaves_it_alone(at_old: Place) -> None:
+async def test_the_new_title_claims_first_and_the_old_one_leaves_it_alone(at_old: Claiming) -> None:
     await claims(at_old, NEW)
     await worked(at_old)
     assert (await has(at_old), await claimed_twice(at_old)) == (OF_NEW, [OLD])
@@ -131,7 +153,7 @@ async def test_the_new_title_claims_first_and_the_old_one_leaves_it_alone(at_old
     assert (await at_old.row(OLD)).outcome == "unchanged"
 
 
-async def test_both_at_the_same_time_end_at_the_new_title(at_old: Place) -> None:
+async def test_both_at_the_same_time_end_at_the_new_title(at_old: Claiming) -> None:
     await lets_go(at_old, OLD)
     await claims(at_old, NEW)
     await worked(at_old)
@@ -139,7 +161,7 @@ async def test_both_at_the_same_time_end_at_the_new_title(at_old: Place) -> None
 
 
 @pytest.mark.parametrize("first", [OLD, NEW])
-async def test_a_plan_that_was_overtaken_by_the_other_title_is_made_anew(at_old: Place, first: str) -> None:
+async def test_a_plan_that_was_overtaken_by_the_other_title_is_made_anew(at_old: Claiming, first: str) -> None:
     """Each replica has planned before the other one writes."""
     await lets_go(at_old, OLD)
     slow = at_old.worker()
@@ -169,7 +191,7 @@ async def work_of(place: Place, title: str) -> None:
     place.wishes.fields[title] = said
 
 
-async def test_a_claim_that_waits_for_another_title_is_due_when_that_lets_go(at_old: Place) -> None:
+async def test_a_claim_that_waits_for_another_title_is_due_when_that_lets_go(at_old: Claiming) -> None:
     old = at_old.wishes.fields[OLD]
     await claims(at_old, NEW)
     at_old.wishes.fields[OLD] = old
@@ -181,27 +203,33 @@ async def test_a_claim_that_waits_for_another_title_is_due_when_that_lets_go(at_
     assert (await has(at_old), await claimed_twice(at_old)) == (OF_NEW, [])
 
 
-async def test_whoever_is_refused_is_noted_before_the_other_title_can_let_go(at_old: Place) -> None:
-    """The finding stands with the refusal, though the rest of the title may take long."""
+async def test_a_title_that_was_refused_is_due_though_the_other_lets_go_before_it_is_finished(at_old: Claiming) -> None:
+    """What it wants of another target takes long, and its findings are settled after that."""
+    gate = Gate(name="elsewhere", hangs={NEW})
     await claims(at_old, NEW)
-    await claims(at_old, OLD)
+    await work_of(at_old, NEW)
+    await claims(at_old, OLD, n=1)
     await worked(at_old)
-    async with at_old.db.begin() as c:
-        await findings.close_one(c, "wishes", NEW, f"claimed/{SHARED}", await at_old.db.now(c))
+    at_old.wishes.beside = True
+    slow = at_old.worker({"elsewhere": gate})
     await due(at_old, NEW)
-    slow, seen = at_old.worker(), []
-    finish = slow._finish
+    working = asyncio.create_task(slow.once())
+    await asyncio.wait_for(gate.arrived.wait(), 20)
 
-    async def held_up(item: Any) -> None:
-        seen.extend(await claimed_twice(at_old))
-        await finish(item)
+    async def refused() -> bool:
+        return await claimed_twice(at_old) == [NEW]
 
-    slow._finish = held_up  # type: ignore[assignment]
-    await slow.once()
-    assert seen == [NEW]
+    await tenants.until(refused, seconds=20, what="the finding of the title that was refused")
+    await lets_go(at_old, OLD)
+    await at_old.worker().once()
+    assert (await has(at_old))[1:] == (OLD, True)
+    gate.go_on.set()
+    await working
+    await worked(at_old)
+    assert (await has(at_old), await claimed_twice(at_old)) == (OF_NEW, [])
 
 
-async def test_a_release_that_was_cut_off_makes_the_others_due_when_it_is_settled(at_old: Place) -> None:
+async def test_a_release_that_was_cut_off_makes_the_others_due_when_it_is_settled(at_old: Claiming) -> None:
     await claims(at_old, NEW)
     await claims(at_old, OLD)
     await worked(at_old)
@@ -225,7 +253,7 @@ async def test_a_release_that_was_cut_off_makes_the_others_due_when_it_is_settle
     assert (await has(at_old), await claimed_twice(at_old)) == (OF_NEW, [])
 
 
-async def test_two_titles_that_both_want_it_settle_at_the_newest_and_writes_stop(at_old: Place) -> None:
+async def test_two_titles_that_both_want_it_settle_at_the_newest_and_writes_stop(at_old: Claiming) -> None:
     await claims(at_old, NEW)
     await worked(at_old)
     writes = len(at_old.shelf.writes)
@@ -253,7 +281,7 @@ async def test_titles_with_one_and_the_same_revision_do_not_take_it_from_each_ot
     assert len(await claimed_twice(place)) == 1
 
 
-async def test_what_was_let_go_of_without_a_field_that_says_so_is_free_all_the_same(at_old: Place) -> None:
+async def test_what_was_let_go_of_without_a_field_that_says_so_is_free_all_the_same(at_old: Claiming) -> None:
     """A module without a field for it: the last word is what stands there already."""
     await at_old.wish(OLD, owner=OLD, **LIVE, gone=True)
     writes = len(at_old.shelf.writes)
@@ -287,7 +315,7 @@ async def test_a_record_that_was_removed_is_made_for_the_other_title(place: Plac
     assert await has(place) == OF_NEW
 
 
-async def test_nothing_is_proposed_for_what_another_title_has(at_old: Place) -> None:
+async def test_nothing_is_proposed_for_what_another_title_has(at_old: Claiming) -> None:
     await claims(at_old, NEW)
     await worked(at_old)
     async with at_old.db.begin() as c:
