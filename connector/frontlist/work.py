@@ -434,7 +434,7 @@ class Worker:
         read_through = await captured.read_through(c, DAM)
         return Seen(
             dossiers=dossiers,
-            links=await settled.links_of(c, names),
+            links=await settled.links_of(c, names, {title: holding.products_of(dossiers[title]) for title in names}),
             notes=await settled.notes_of(c, consumer, names),
             adopted=await settled.decisions(c, "adopted", list(names)),
             accepted=decided["accepted"],

@@ -226,7 +226,8 @@ async def test_a_title_that_was_refused_is_due_though_the_other_lets_go_before_i
     gate.go_on.set()
     await working
     await worked(at_old)
-    assert (await has(at_old), await claimed_twice(at_old)) == (OF_NEW, [])
+    there, *whose = await has(at_old)
+    assert (there["owner"], there["live"], whose, await claimed_twice(at_old)) == (NEW, True, [NEW, False], [])
 
 
 async def test_a_release_that_was_cut_off_makes_the_others_due_when_it_is_settled(at_old: Claiming) -> None:

@@ -10,6 +10,8 @@ import pytest
 
 import tenants
 from frontlist import runtime
+from frontlist.linking import accepting, reports
+from frontlist.linking.reading import Options
 from frontlist.settings import Settings
 from frontlist.state import findings
 from frontlist_sandbox.consonance.model import Product
@@ -95,6 +97,54 @@ async def test_a_product_that_moves_there_and_back_ends_where_it_began(
             await tenants.until(lambda at=at: stands(pair, product.id) == at, what=f"the record at {work}")  # type: ignore[misc]
         await rests(it, pair)
         assert stands(pair, product.id) == before
+
+
+async def test_a_text_of_its_own_moves_with_the_product(installation: Settings, pair: tenants.Pair) -> None:
+    async with tenants.prepared(installation), tenants.running(installation) as it:
+        await tenants.settled(it)
+        product = last_of(pair, PRIDE)
+        cells = {"description_long": "<p>Its own words.</p>", "copy_state": "released"}
+        fields = {name: [{"value": value, "dimensions": {"locale": "en_GB"}}] for name, value in cells.items()}
+        pair.dam.send("POST", "/sandbox/objects/product", {"id": record(pair, product.id)["id"], **fields})
+        await tenants.until(lambda: (own_texts(pair, PRIDE), own_texts(pair, SOULS)) == (1, 0), what="the text")
+        move(pair, product.id, SOULS)
+        await tenants.until(lambda: (own_texts(pair, PRIDE), own_texts(pair, SOULS)) == (0, 1), what="the text there")
+        await rests(it, pair)
+        assert (own_texts(pair, PRIDE), own_texts(pair, SOULS)) == (0, 1)
+
+
+def own_texts(pair: tenants.Pair, work: int) -> int:
+    texts = [each.external_text_markdown or "" for each in pair.tenant.works[work].marketing_texts]
+    return sum("Its own words." in each for each in texts)
+
+
+async def test_a_linked_record_follows_its_product_and_no_second_one_is_made(
+    installation: Settings, pair: tenants.Pair
+) -> None:
+    product = last_of(pair, PRIDE)
+    pair.dam.send(
+        "POST", "/sandbox/objects/product", {"id": "theirs", "title": product.full_title, "isbn": product.isbn13}
+    )
+    async with tenants.prepared(installation), tenants.running(installation) as it:
+        await tenants.settled(it)
+        found = await reports.look(it, Options(), lambda _: None)
+        name = await reports.keep(it, "link", reports.body_of(found, Options()))
+        await accepting.accept(it, name, [], lambda _: None)
+        await tenants.until(lambda: standing_for(pair, product.id) == ["theirs"], what="our markers on the record")
+        await tenants.settled(it)
+        before = stands(pair, product.id)
+        move(pair, product.id, SOULS)
+        await tenants.until(
+            lambda: stands(pair, product.id) == (SOULS, *before[1:]), what="the record at the other work"
+        )
+        await rests(it, pair)
+        assert standing_for(pair, product.id) == ["theirs"]
+        assert stands(pair, product.id) == (SOULS, *before[1:])
+
+
+def standing_for(pair: tenants.Pair, product: int) -> list[str]:
+    found = [each for each in pair.records() if tenants.value(each, "consonance_product_id") == product]
+    return [each["id"] for each in found]
 
 
 async def test_works_that_become_one_leave_their_products_live_and_their_title_record_withdrawn(
