@@ -106,6 +106,8 @@ class Ensure:
     `create`: False where the record must exist already; then a missing one is a finding.
     `brake`: what the fields mean for which a mass of changes must wait for a person; the others are never braked.
     `narrows`: fields that take something away from readers now (no longer for sale): one that is refused alerts.
+    `releases`: the title lets go of the resource, and this is its last word on it: said to nobody where another title
+    has claimed it, and written where none has; then any other title may claim it.
     """
 
     resource: Resource
@@ -115,11 +117,12 @@ class Ensure:
     create: bool = True
     brake: Mapping[FieldKey, Brake] = field(default_factory=dict)
     narrows: frozenset[FieldKey] = frozenset()
+    releases: bool = False
 
 
 @dataclass(frozen=True)
 class Absent:
-    """`resource` shall not be there (only for kinds that this consumer may remove).
+    """`resource` shall not be there (only for kinds that this consumer may remove); it lets go of it, as `releases`.
 
     `brake`: False where it goes because of an explicit restriction of rights, which never waits for a person.
     """

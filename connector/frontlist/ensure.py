@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import structlog
@@ -37,6 +37,7 @@ from frontlist.jobs import (
     hold_back,
     intent,
     job,
+    left_result,
     line,
     look,
     open_ones,
@@ -44,6 +45,7 @@ from frontlist.jobs import (
     park,
     settled,
     taken_finding,
+    taken_key,
     units,
     without_call,
 )
@@ -52,7 +54,7 @@ from frontlist.modes import Modes
 from frontlist.observed import UNOBSERVED, Observed
 from frontlist.pauses import KIND as PAUSE
 from frontlist.pauses import Pauses
-from frontlist.state import applied, installation, processes, work
+from frontlist.state import applied, findings, installation, processes, work
 from frontlist.state import settled as decided
 from frontlist.state.database import Database, gone
 from frontlist.step import Step as Point
@@ -395,12 +397,19 @@ class Delivery:
         standing = open_ones(jobs)
         accepted, taken = await applied.intend(self.db, c, [intent(each) for each in standing], rows)
         for each in standing:
-            if each.order.resource in taken:
-                each.result = Result("refused", "another title claims it", findings=(taken_finding(each.order),))
+            if each.order.resource in taken and each.order.lets_go:
+                each.result = left_result("another title")
+            elif each.order.resource in taken:
+                found = taken_finding(each.order)
+                each.result = Result("refused", "another title claims it", findings=(found,))
+                # Said here, where whoever has the resource cannot let go of it before: it tells whom that is due.
+                claim = each.order.claim
+                await findings.open_one(self.db, c, claim.consumer, claim.title, found, now)
             elif each.order.resource not in accepted:
                 each.result = Result("busy", "a newer plan stands", after=0.1)
             else:
                 each.intended = True
+        await work.mark(self.db, c, _outrun(standing, rows, now))
 
     async def _gently(self, c: AsyncConnection, jobs: Sequence[Job]) -> None:
         """A backfill waits for Consonance's window and its share of a night, but only if it has something to write.
@@ -591,7 +600,7 @@ class Delivery:
         return [None] * len(parts)
 
     async def _others(self, c: AsyncConnection, done: Sequence[Job], late: Sequence[Job], now: int) -> list[work.Due]:
-        """Who is due by what was done: a title whose write came too late, and who waited for what was created."""
+        """Who is due by what was done: whose write came too late, and who waited for what was made or let go of."""
         claims = [each.order.claim for each in late]
         dues = [work.Due(each.consumer, each.title, now, each.priority, "stale write") for each in claims]
         made = {e.order.claim.title: e.order.claim for e in done if e.wrote and e.actual is None}
@@ -602,7 +611,21 @@ class Delivery:
                 for title, each in made.items()
                 if name != each.consumer
             ]
+        let_go = {taken_key(e.order.resource): e.order.claim.priority for e in done if e.order.lets_go}
+        dues += [
+            work.Due(row.consumer, TitleKey(row.title), now, let_go[row.key], "let go of")
+            for row in await findings.with_keys(c, sorted(let_go))
+        ]
         return dues
+
+
+def _outrun(jobs: Sequence[Job], rows: Mapping[tuple[Resource, str], applied.Applied], now: int) -> Iterator[work.Due]:
+    """Titles whose claim gave way to a newer one: each lets go of it, or says that it is claimed twice and waits."""
+    for each in jobs:
+        claim = each.order.claim
+        had = rows.get((each.order.resource, claim.consumer))
+        if each.intended and had is not None and had.title != claim.title and had.title_revision > 0:
+            yield work.Due(claim.consumer, had.title, now, claim.priority, "claimed by another title")
 
 
 def _not_intended(slices: Iterable[Sequence[Job]]) -> None:

@@ -18,6 +18,7 @@ from frontlist.contract import (
     Resource,
     Step,
     Target,
+    TitleKey,
 )
 from frontlist.modes import Modes, may_write
 from frontlist.state import applied, work
@@ -37,6 +38,7 @@ class Order:
     what stands there, whatever was applied. `accepted`: a person accepted it as a proposal. `until`: the plan's answer
     changes then (microseconds since 1970). `pinned`: fields that a person decided, which no brake holds. `run`: what
     set it off, where that has a name. `erased`: what stands there may name a person who was erased, so it is not kept.
+    `revision`: of the newest statement that the title makes about the resource.
     """
 
     claim: work.Claim
@@ -52,7 +54,17 @@ class Order:
     pinned: frozenset[FieldKey] = frozenset()
     run: str = ""
     erased: bool = False
+    revision: int = 0
     span: Span = INVALID_SPAN
+
+    @property
+    def lets_go(self) -> bool:
+        return lets_go(self.desired)
+
+    @property
+    def another(self) -> TitleKey | None:
+        """The other title that has the resource, where this one lets go of it: nothing is left to do."""
+        return left_to(self.desired, self.applied, self.claim.title)
 
     def may(self, modes: Modes) -> bool:
         """Whether its flow may still write: a mode that was lowered acts at once."""
@@ -137,6 +149,16 @@ def end(jobs: Iterable[Job], result: Result) -> None:
         each.result = result
 
 
+def lets_go(desired: Desired | None) -> bool:
+    """Whether it is a title's last word on a resource."""
+    return isinstance(desired, Absent) or (isinstance(desired, Ensure) and desired.releases)
+
+
+def left_to(desired: Desired | None, have: applied.Applied | None, title: TitleKey) -> TitleKey | None:
+    """The other title that has the resource that this one lets go of."""
+    return have.title if have is not None and have.title != title and lets_go(desired) else None
+
+
 def fingerprint_of(desired: Desired) -> str:
     return fingerprint(dict(desired.fields) if isinstance(desired, Ensure) else None)
 
@@ -164,10 +186,14 @@ def effective(order: Order, now: int, refused_again: float) -> tuple[Desired, di
 def without_call(order: Order, now: int, refused_again: float) -> Result | None:
     """What needs no call: nothing differs from what was applied, or it is known that it will not be accepted."""
     have, desired = order.applied, order.desired
+    if order.another is not None:
+        return left_result(order.another)
     if have is None or have.in_doubt(now):
         return None
     if desired is None:
         return Result("unchanged")
+    if _says_otherwise_whose(order, have):
+        return None
     wanted, parked = effective(order, now, refused_again)
     if have.dead and have.dead["fingerprint"] == fingerprint_of(desired):
         known = dead_finding(order, have.dead["reason"])
@@ -182,6 +208,12 @@ def without_call(order: Order, now: int, refused_again: float) -> Result | None:
     if any(key not in held or held[key] != value for key, value in wanted.fields.items()):
         return None
     return parked_result(order, parked) if parked else Result("unchanged")
+
+
+def _says_otherwise_whose(order: Order, have: applied.Applied) -> bool:
+    """Whether it lets go of what it had, or claims what it let go of: that is stored though no field differs."""
+    released = have.title_revision == 0
+    return have.title == order.claim.title and order.revision > 0 and released != order.lets_go
 
 
 def look(target: Target, job: Job, now: int, look_again: float, leaves: Leaves) -> None:
@@ -325,6 +357,8 @@ def intent(job: Job) -> applied.Intent:
         job.kept if job.steps else (order.applied.progress if order.applied else {}),
         order.run,
         creates=bool(job.steps) and job.actual is None and isinstance(job.desired, Ensure),
+        revision=order.revision,
+        releases=order.lets_go,
     )
 
 
@@ -439,6 +473,10 @@ def settled(job: Job) -> Result:
     return Result("applied", changed=changed, created=created, findings=found, drifted=job.drifted, left=job.left)
 
 
+def left_result(title: str) -> Result:
+    return Result("unchanged", f"{title} has it now")
+
+
 def held_result(job: Job) -> Result:
     return Result(
         "held",
@@ -509,9 +547,13 @@ def removed_finding(order: Order) -> Finding:
     )
 
 
+def taken_key(resource: Resource) -> str:
+    return f"claimed/{resource}"
+
+
 def taken_finding(order: Order) -> Finding:
     return Finding(
-        key=f"claimed/{order.resource}",
+        key=taken_key(order.resource),
         kind="claimed-twice",
         message=f"{order.resource} is claimed by another title with a newer statement",
         cure="look up both titles in Consonance: a product belongs to one work",

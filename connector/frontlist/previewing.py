@@ -11,7 +11,7 @@ from frontlist.modes import imprint, may_write
 from frontlist.pins import Put
 from frontlist.state import applied, installation
 from frontlist.state.work import Priority
-from frontlist.work import Active, Seen, Worker, keeps, proposal, without_first_erasures
+from frontlist.work import Active, Seen, Worker, has_it, keeps, proposal, stated_at, without_first_erasures
 
 #: Titles that are planned and read together.
 PAGE = 50
@@ -34,7 +34,7 @@ class Cell:
 class Looked:
     """One desired state of one title. `planned`: before pins; `actual`: None where no such resource is there.
 
-    `waits`: for what, a pause or a person, else None.
+    `waits`: for what, a pause, a person or another title, else None.
     """
 
     title: TitleKey
@@ -139,6 +139,8 @@ class Preview:
         there, target = actual.get(resource), self.it.targets.get(resource.target)
         mode = seen.modes.of(planned.flow, imprint(seen.dossiers[title]))
         accepted = proposal(put.desired) in seen.accepted
+        revision = stated_at(self.it.plugins.consumers[consumer], seen.dossiers[title], resource.target)
+        waits = has_it(planned, have, title, revision)
         writes = may_write(mode, accepted)
         return Looked(
             title,
@@ -147,7 +149,7 @@ class Preview:
             put,
             mode,
             accepted,
-            keeps(put.desired, have, seen, mode, self.priority, writes=writes),
+            waits or keeps(put.desired, have, seen, mode, self.priority, writes=writes),
             have,
             there,
             cells(target, put.desired, have, there) if target is not None else (),

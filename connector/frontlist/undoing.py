@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from frontlist import pins, runtime
 from frontlist.contract import Ensure, FieldKey, Json, Resource, TitleKey
 from frontlist.decisions import decide
+from frontlist.jobs import left_to
 from frontlist.pins import Pin, Pins
 from frontlist.previewing import Looked, Preview
 from frontlist.state import work
@@ -185,6 +186,8 @@ class _Resource:
         created = any(each.chosen for each in by_field.get(CREATED, ()))
         if looked is None or self.target is None:
             self._say(CREATED, "no longer planned", "no plan of today names it")
+        elif (another := left_to(looked.planned, looked.have, looked.title)) is not None:
+            self._say(CREATED, "no longer planned", f"{another} has it now")
         elif created and self.emptied is not None:
             self._created(looked, by_field[CREATED])
         else:

@@ -36,7 +36,7 @@ from frontlist.contract import (
 )
 from frontlist.ensure import Delivery
 from frontlist.grouping import Group
-from frontlist.jobs import SECOND, Order, Result
+from frontlist.jobs import SECOND, Order, Result, left_to, lets_go
 from frontlist.linking import holding
 from frontlist.modes import Modes, imprint
 from frontlist.observed import UNOBSERVED, Observed
@@ -443,7 +443,7 @@ class Worker:
         read_through = await captured.read_through(c, DAM)
         return Seen(
             dossiers=dossiers,
-            links=await settled.links_of(c, names),
+            links=await settled.links_of(c, names, {title: holding.products_of(dossiers[title]) for title in names}),
             notes=await settled.notes_of(c, consumer, names),
             adopted=await settled.decisions(c, "adopted", list(names)),
             accepted=decided["accepted"],
@@ -518,6 +518,7 @@ class Worker:
                 pinned=put.stand,
                 run=title.there.run(claim, put),
                 erased=claim.title in title.there.erased,
+                revision=stated_at(self.consumers[claim.consumer], dossier, desired.resource.target),
                 span=title.span,
             )
             mode = seen.modes.of(desired.flow, whose)
@@ -570,7 +571,8 @@ class Worker:
         if have is not None and have.fields is not None:
             wanted = {key: value for key, value in wanted.items() if have.fields.get(key) != value}
         removed = isinstance(desired, Absent) and have is not None and not have.present
-        if removed or (not wanted and isinstance(desired, Ensure)):
+        elsewhere = left_to(desired, have, title.claim.title) is not None
+        if elsewhere or removed or (not wanted and isinstance(desired, Ensure)):
             title.results.append(Result("unchanged"))
         elif mode == Mode.OBSERVE:
             title.results.append(Result("observed", f"flow {desired.flow} would ensure {desired.resource}"))
@@ -746,6 +748,26 @@ def _may_be_there(desired: Desired, have: applied.Applied | None, seen: Seen) ->
     """Whether it would be made although a record that nobody linked may stand for it."""
     creates = isinstance(desired, Ensure) and desired.create and (have is None or not have.present)
     return creates and desired.resource in seen.held_back
+
+
+def stated_at(consumer: Consumer, dossier: Dossier, target: str) -> int:
+    """The revision of the newest document by which a title claims what is in the target.
+
+    What the target itself states is changed by our own writes, so it counts only where the consumer wants nothing else.
+    """
+    wanted = {key: int(each.revision) for key, each in dossier.documents.items() if key in consumer.wants}
+    others = [revision for key, revision in wanted.items() if key.system != target]
+    return max(others or wanted.values(), default=0)
+
+
+def has_it(desired: Desired, have: applied.Applied | None, title: TitleKey, revision: int) -> str | None:
+    """In words, which other title has the resource, so that nothing is written for this one; for previews."""
+    if have is None or have.title == title:
+        return None
+    if lets_go(desired):
+        return f"{have.title} has it now, and {title} lets go of it"
+    newer = have.title_revision > 0 and have.title_revision >= revision
+    return f"{have.title} claims it with a newer statement" if newer else None
 
 
 def keeps(

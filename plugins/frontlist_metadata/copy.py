@@ -82,7 +82,7 @@ def writes(mapping: FieldMapping) -> Writes:
 
 def plan(work_id: int, dossier: Dossier, context: Context, mapping: FieldMapping, findings: Findings) -> Planned:
     """The texts of a title; what is not released, not quiet or in doubt is not named, and so left alone."""
-    notes = {key: context.notes[key] for key in ("texts", "sent") if key in context.notes}
+    notes = {key: context.notes[key] for key in ("texts", "sent", "own", "left") if key in context.notes}
     portal, formats = dossier.get("fourallportal", "metadata"), dossier.get("consonance", "formats")
     if portal.state == "unreadable":
         findings.add(
@@ -92,9 +92,11 @@ def plan(work_id: int, dossier: Dossier, context: Context, mapping: FieldMapping
             "correct the record in 4ALLPORTAL; it is read again with the next change",
             severity="high",
         )
-    if not portal.present or formats.state in ("gone", "unreadable"):
+    if portal.state not in ("present", "gone") or formats.state in ("gone", "unreadable"):
         return Planned(notes=notes)
     if formats.state == "unseen":
+        if not portal.present:
+            return Planned(notes=notes)
         return Planned(notes=notes, waits=[Wait(str(formats.key), "the products of the texts are not known yet")])
     products = sorted(body.by_id(formats.body, "products"))
     return _Texts(work_id, products, portal, context, mapping, findings, notes).plan()
@@ -115,24 +117,43 @@ class _Texts:
     ) -> None:
         self.work_id, self.products, self.portal = work_id, products, portal
         self.context, self.mapping, self.findings = context, mapping, findings
-        noted, sent = notes.get("texts"), notes.get("sent")
+        noted, sent, own, left = (notes.get(each) for each in ("texts", "sent", "own", "left"))
         self.noted: Mapping[str, Json] = noted if isinstance(noted, Mapping) else {}
         self.sent = {str(each) for each in sent} if isinstance(sent, list | tuple) else set()
+        #: Id of a text of its own -> its product; those whose product the title has no longer.
+        self.own: dict[str, Json] = dict(own) if isinstance(own, Mapping) else {}
+        self.left = {str(each) for each in left} if isinstance(left, list | tuple) else set()
         self.texts: dict[str, Json] = {}
         self.absent: set[str] = set()
         self.of_work: dict[str, list[Candidate]] = defaultdict(list)
         self.planned = Planned(notes=notes)
 
     def plan(self) -> Planned:
-        # Products first: a title's text goes to those that have none of their own.
-        for place, candidates in sorted(self._places().items(), key=lambda each: each[0].order):
-            self._place(place, candidates)
-        self._work_fields()
-        for key, found in (("texts", self.texts), ("sent", sorted(self.sent))):
+        self._of_products_that_left()
+        if self.portal.present:
+            # Products first: a title's text goes to those that have none of their own.
+            for place, candidates in sorted(self._places().items(), key=lambda each: each[0].order):
+                self._place(place, candidates)
+            self._work_fields()
+        noted = self.texts if self.portal.present else dict(self.noted)
+        lists = (("sent", sorted(self.sent)), ("left", sorted(self.left)))
+        for key, found in (("texts", noted), ("own", self.own), *lists):
             self.planned.notes.pop(key, None)
             if found:
                 self.planned.notes[key] = found
         return self.planned
+
+    def _of_products_that_left(self) -> None:
+        """A text of a product that the title has no longer goes; the work that has it now says its own."""
+        for id_, product in sorted(self.own.items()):
+            if product not in self.products:
+                self.left.add(id_)
+                self._removed(Resource(TARGET, "text", id_))
+            elif id_ in self.left:
+                # It is back, and its text is not.
+                self.left.discard(id_)
+                self.sent.discard(id_)
+                del self.own[id_]
 
     def _places(self) -> dict[Place, list[Candidate]]:
         places: dict[Place, list[Candidate]] = defaultdict(list)
@@ -199,6 +220,8 @@ class _Texts:
             self._removed(resource)
             return
         self.sent.add(resource.id)
+        if place.product is not None:
+            self.own[resource.id] = place.product
         fields = _fields(self.work_id, candidate, products, markdown)
         self.planned.desired.append(Ensure(resource, fields, FLOW, create=self._may_create(), brake=BRAKES))
 

@@ -113,7 +113,7 @@ def markers(module: ModuleRule, work_id: int, product_id: int | None, linked: bo
 def withdrawn(
     module: ModuleRule, work_id: int, product_id: int | None, context: Context, findings: Findings
 ) -> Iterator[Ensure]:
-    """The record of what is no longer in Consonance: marked, never deleted, no other field touched."""
+    """The record of what the title no longer has: marked unless another title has it, never deleted, nothing else."""
     said = {"withdrawn": True, "distributable": False}
     rules = [rule for rule in ours(module) if rule.canonical in said]
     found = {rule.cell.key: _converted(rule, said[rule.canonical]) for rule in rules}
@@ -128,7 +128,7 @@ def withdrawn(
             resource.id,
         )
     fields = {**markers(module, work_id, product_id, linked), **cells}
-    yield Ensure(resource, fields, FLOW, create=False, brake=brakes(module, fields))
+    yield Ensure(resource, fields, FLOW, create=False, brake=brakes(module, fields), releases=True)
 
 
 #: What the emptying of which is more than a text that is gone; what hides until a day is stated, and never braked.

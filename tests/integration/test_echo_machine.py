@@ -42,7 +42,7 @@ EXAMPLES = int(os.environ.get("ECHO_EXAMPLES", "0"))
 #: Two released works, one that is released now and then, and one that never is.
 PRIDE, SOULS, YELLOW, NEVER = 61001, 61003, 61008, 61012
 WORKS = (PRIDE, SOULS, YELLOW, NEVER)
-#: The product whose record holds a text of its own; it is never removed.
+#: The product whose record holds a text of its own; it is never removed, and moves between works that are released.
 OWN_TEXT = 94001
 RELEASED, STAGES = 4, (1, 2, 3, 4)
 LOCALES = ("en_GB", "de_DE")
@@ -59,10 +59,6 @@ class Cell:
     module: str
     source: int
     locale: str
-
-    @property
-    def work_id(self) -> int:
-        return self.source if self.module == "title" else PRIDE
 
 
 CELLS = (
@@ -215,7 +211,7 @@ class Editing(RuleBasedStateMachine):
         self.foreign: dict[str, dict[str, Any]] = {}
         self.once_foreign: set[str] = set()
         self.standing: dict[Cell, tuple[str | None, str]] = {}
-        self.once_released: dict[int, set[str]] = defaultdict(set)
+        self.once_released: dict[Cell, set[str]] = defaultdict(set)
         self.ever_open: set[int] = set()
         self.surely_open: set[int] = set()
         self.connector: Connector | None = None
@@ -306,6 +302,13 @@ class Editing(RuleBasedStateMachine):
         if product.id != OWN_TEXT and len(self.tenant.products_of(product.work_id)) > 2:
             self.consonance("DELETE", f"products/{product.id}")
 
+    @rule(data=st.data(), work_id=st.sampled_from(WORKS))
+    def move_a_product(self, data: st.DataObject, work_id: int) -> None:
+        product = self._some_product(data)
+        may = product.id != OWN_TEXT or work_id in (PRIDE, SOULS)
+        if may and product.work_id != work_id and len(self.tenant.products_of(product.work_id)) > 2:
+            self.consonance("PATCH", f"products/{product.id}", {"work_id": work_id})
+
     @rule(data=st.data(), term=st.integers(12, 99))
     def edit_only_a_contract(self, data: st.DataObject, term: int) -> None:
         contract = data.draw(st.sampled_from(sorted(self.tenant.contracts)))
@@ -334,7 +337,7 @@ class Editing(RuleBasedStateMachine):
         }
         # Noted first: the connector may be quicker than this test.
         if state == "released" and text is not None:
-            self.once_released[cell.work_id].add(words(text))
+            self.once_released[cell].add(words(text))
         self.standing[cell] = (text, state)
         self.portal("POST", f"objects/{cell.module}", {"id": record["id"], **cells})
 
@@ -485,11 +488,13 @@ class Editing(RuleBasedStateMachine):
         for work_id in WORKS:
             texts = [each for each in self.tenant.works[work_id].marketing_texts if is_ours(each)]
             said = [words(each.external_text_markdown) for each in texts]
-            assert set(said) <= self.once_released[work_id], f"a draft is in Consonance: {said}"
+            here = [cell for cell in CELLS if self._home(cell) == work_id]
+            once = {text for cell in here for text in self.once_released[cell]}
+            assert set(said) <= once, f"a draft is in Consonance, or what moved to another work: {said}"
             assert len({each.internal_text_markdown for each in texts}) == len(texts), f"twice the same text: {said}"
-            assert len(texts) <= sum(cell.work_id == work_id for cell in CELLS), f"old texts were left: {said}"
+            assert len(texts) <= len(here), f"old texts were left: {said}"
             for cell, (text, state) in self.standing.items():
-                if cell.work_id == work_id and state == "released" and text and self._record_of(cell):
+                if cell in here and state == "released" and text and self._record_of(cell):
                     assert said.count(words(text)) == 1, f"{cell} says {text!r}, Consonance has {said}"
 
     def _what_is_not_ours_is_untouched(self) -> None:
@@ -532,6 +537,10 @@ class Editing(RuleBasedStateMachine):
     def _record_of(self, cell: Cell) -> dict[str, Any] | None:
         source = "consonance_work_id" if cell.module == "title" else "consonance_product_id"
         return next((each for each in self._ours(cell.module) if tenants.value(each, source) == cell.source), None)
+
+    def _home(self, cell: Cell) -> int:
+        """The work to which the record of a cell belongs now."""
+        return cell.source if cell.module == "title" else self.tenant.products[cell.source].work_id
 
     def _some_product(self, data: st.DataObject) -> Product:
         return self.tenant.products[data.draw(st.sampled_from(sorted(self.tenant.products)))]

@@ -39,7 +39,7 @@ from frontlist.state import applied, findings, installation
 from frontlist.state.applied import before_table
 from frontlist.state.database import load
 from frontlist.state.work import Priority, work_table
-from frontlist.work import Active, Seen, Worker, keeps, proposal, without_first_erasures
+from frontlist.work import Active, Seen, Worker, has_it, keeps, proposal, stated_at, without_first_erasures
 from frontlist_schemas.canonical import fingerprint
 
 __all__ = ["UnknownTitleError", "explain"]
@@ -113,7 +113,7 @@ class _One:
         held = {**seen.held, **held}
         seen_live = await live(self.it.targets, [each.desired for each in puts])
         standings = [
-            self._standing(put.desired, kept, seen, held, dossier, priority)
+            self._standing(put.desired, kept, seen, held, dossier, priority, consumer)
             for put, kept in zip(puts, desired, strict=True)
         ]
         systems = sorted({each.target for each in resources})
@@ -155,9 +155,11 @@ class _One:
         held: Mapping[Resource, applied.Applied],
         dossier: Dossier,
         priority: int,
+        consumer: Consumer,
     ) -> Standing:
         mode, accepted = seen.modes.of(planned.flow, imprint(dossier)), proposal(kept) in seen.accepted
         have = held.get(planned.resource)
+        waits = has_it(planned, have, self.title, stated_at(consumer, dossier, planned.resource.target))
         withheld: frozenset[FieldKey] = frozenset()
         if isinstance(planned, Ensure) and isinstance(kept, Ensure):
             withheld = frozenset(planned.fields) - frozenset(kept.fields)
@@ -166,7 +168,7 @@ class _One:
             mode=mode,
             proposal=proposal(kept),
             accepted=accepted,
-            waits=keeps(kept, have, seen, mode, priority, writes=may_write(mode, accepted)),
+            waits=waits or keeps(kept, have, seen, mode, priority, writes=may_write(mode, accepted)),
             have=have,
             withheld=withheld,
             now=self.now,

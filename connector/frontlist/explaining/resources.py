@@ -48,7 +48,7 @@ async def live(targets: Mapping[str, Target], desired: Sequence[Desired]) -> Liv
 class Standing:
     """Everything about one desired state. `withheld`: planned empty values that erase nothing on first contact.
 
-    `waits`: for what, a pause or a person, else None.
+    `waits`: for what, a pause, a person or another title, else None.
     """
 
     desired: Desired

@@ -61,6 +61,12 @@ async def _decided(c: AsyncConnection, kind: str, keys: Sequence[str]) -> dict[s
     return found
 
 
+def products_of(dossier: Dossier) -> list[str]:
+    """The products that Consonance lists for the title."""
+    body = dossier.get("consonance", "formats").body
+    return [str(product["id"]) for product in (body or {}).get("products") or ()]
+
+
 def _sources(dossiers: Iterable[Dossier]) -> Iterator[tuple[str, str | None]]:
     """(source id, ISBN key) of each product, and of each title, which has no ISBN of its own."""
     for each in dossiers:

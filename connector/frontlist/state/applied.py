@@ -20,6 +20,7 @@ applied_table = sa.Table(
     sa.Column("id", sa.Text, primary_key=True),
     sa.Column("consumer", sa.Text, primary_key=True),
     sa.Column("title", sa.Text, nullable=False),
+    # Of the newest statement by which the title claims it; 0: it lets go of it.
     sa.Column("title_revision", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("intent_claim", sa.BigInteger, nullable=False),
     sa.Column("intent_vector", sa.Text, nullable=False),
@@ -108,7 +109,8 @@ class Applied:
 class Intent:
     """What is about to be written. `vector`: activation and "<system>.<aspect>" -> number; `was`: the old values.
 
-    `run`: what set it off, where it has a name ("replay/<id>"); `creates`: nothing stood there.
+    `run`: what set it off, where it has a name ("replay/<id>"); `creates`: nothing stood there. `revision`: of the
+    statement by which the title claims the resource, or by which it lets go of it (`releases`).
     """
 
     resource: Resource
@@ -121,6 +123,8 @@ class Intent:
     progress: Mapping[str, Json] = field(default_factory=dict)
     run: str = ""
     creates: bool = False
+    revision: int = 0
+    releases: bool = False
 
 
 @dataclass(frozen=True)
@@ -200,9 +204,9 @@ async def intend(
 ) -> tuple[set[Resource], set[Resource]]:
     """Store the intents with their before-images. Answers (accepted, claimed by another title since).
 
-    Refused where a newer claim stands, and where another title claimed the resource by a newer revision. An intent that
-    replaces an unremembered one leaves its doubt behind. `there`: what `locked` answered in this transaction, in which
-    the caller has checked claim and lease.
+    Refused where a newer claim stands, where another title claimed the resource by a revision as new, and where it lets
+    go of what another title has. An intent that replaces an unremembered one leaves its doubt behind. `there`: what
+    `locked` answered in this transaction, in which the caller has checked claim and lease.
     """
     if not intents:
         return set(), set()
@@ -216,7 +220,7 @@ async def intend(
             "intent_vector": dump(each.vector),
             "intent_fields": None if each.fields is None else dump(each.fields),
             "intent_at": now,
-            "title_revision": _newest(each.vector),
+            "title_revision": 0 if each.releases else each.revision,
             "progress": dump(each.progress),
             "doubt_since": None,
         }
@@ -241,7 +245,10 @@ async def intend(
 
 
 def _claimed_since(intents: Sequence[Intent], there: Iterable[Applied]) -> set[Resource]:
-    """Those that a newer revision of another title claims."""
+    """Those that another title has claimed by a revision that is not older: of equal ones the first stands.
+
+    Let go of is only what no other title has: its row of this consumer stands, whatever its revision.
+    """
     by_resource: dict[Resource, list[Applied]] = {}
     for row in there:
         by_resource.setdefault(row.resource, []).append(row)
@@ -249,7 +256,11 @@ def _claimed_since(intents: Sequence[Intent], there: Iterable[Applied]) -> set[R
         each.resource
         for each in intents
         for row in by_resource.get(each.resource, ())
-        if row.title != each.title and row.title_revision > _newest(each.vector)
+        if row.title != each.title
+        and (
+            (each.releases and row.consumer == each.consumer)
+            or (row.title_revision > 0 and row.title_revision >= each.revision)
+        )
     }
 
 
@@ -263,10 +274,6 @@ def _among(db: Database, resources: Iterable[Resource]) -> tuple[sa.FromClause, 
     )
     c = applied_table.c
     return given, sa.and_(c.target == given.c.target, c.kind == given.c.kind, c.id == given.c.id)
-
-
-def _newest(vector: Mapping[str, int]) -> int:
-    return max((value for name, value in vector.items() if name != "activation"), default=0)
 
 
 async def _keep_before_images(db: Database, connection: AsyncConnection, intents: Sequence[Intent], now: int) -> None:

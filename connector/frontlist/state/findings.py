@@ -81,6 +81,15 @@ async def close_one(connection: AsyncConnection, consumer: str, title: str, key:
     await connection.execute(mine.where(f.closed_at.is_(None)).values(closed_at=now))
 
 
+async def with_keys(connection: AsyncConnection, keys: Sequence[str]) -> list[sa.Row[Any]]:
+    """The open ones of any title with one of these keys."""
+    if not keys:
+        return []
+    f = finding_table.c
+    query = sa.select(finding_table).where(among(connection, f.key, keys), f.closed_at.is_(None))
+    return list((await connection.execute(query.order_by(f.consumer, f.title, f.key))).all())
+
+
 def _differs(row: Any, each: Finding) -> bool:
     return (row.message, row.cure, row.severity, row.where_) != (each.message, each.cure, each.severity, each.where)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -137,12 +137,31 @@ async def relinked(connection: AsyncConnection, system: str, objects: Mapping[tu
         await connection.execute(sa.delete(relink_table).where(*mine))
 
 
-async def links_of(connection: AsyncConnection, titles: Sequence[TitleKey]) -> dict[TitleKey, dict[Resource, str]]:
-    """title -> (target, kind, source id) -> the id there."""
-    query = sa.select(link_table).where(among(connection, link_table.c.title, titles), link_table.c.id.is_not(None))
+async def links_of(
+    connection: AsyncConnection, titles: Sequence[TitleKey], products: Mapping[TitleKey, Collection[str]] | None = None
+) -> dict[TitleKey, dict[Resource, str]]:
+    """title -> (target, kind, source id) -> the id there.
+
+    `products`: title -> the products that it has today, whose links count for it too, though they were made while
+    another title had them: a product has one record, wherever it moves.
+    """
+    c = link_table.c
+    query = sa.select(link_table).where(among(connection, c.title, titles), c.id.is_not(None))
     out: dict[TitleKey, dict[Resource, str]] = {title: {} for title in titles}
     for row in await connection.execute(query):
         out[TitleKey(row.title)][Resource(row.target, row.kind, row.source_id)] = row.id
+    wanted = sorted({each for some in (products or {}).values() for each in some})
+    if not wanted:
+        return out
+    found: dict[str, list[sa.Row[Any]]] = {}
+    for row in await connection.execute(
+        sa.select(link_table).where(among(connection, c.source_id, wanted), c.id.is_not(None))
+    ):
+        # A work and a product may have the same number.
+        if row.title != f"work:{row.source_id}":
+            found.setdefault(row.source_id, []).append(row)
+    for title, ids in (products or {}).items():
+        out[title] |= {Resource(row.target, row.kind, id_): row.id for id_ in ids for row in found.get(id_, ())}
     return out
 
 

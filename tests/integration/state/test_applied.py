@@ -23,7 +23,8 @@ SECOND = 1_000_000
 def intent(claim: int, *, title: TitleKey = TITLE, revision: int = 1, value: str = "new", **more: Any) -> Intent:
     fields = {FieldKey("title"): value}
     vector = {"consonance.metadata": revision, "activation": 10**18}
-    return Intent(more.get("resource", RECORD), "metadata", title, claim, vector, fields, more.get("was", {}))
+    resource, was = more.pop("resource", RECORD), more.pop("was", {})
+    return Intent(resource, "metadata", title, claim, vector, fields, was, revision=revision, **more)
 
 
 def outcome(claim: int, *, resource: Resource = RECORD, **more: Any) -> Outcome:
@@ -133,6 +134,24 @@ async def test_another_title_wins_by_a_newer_revision_and_loses_by_an_older(db: 
     assert await intend(db, intent(7, title=RIVAL, revision=11)) == ({RECORD}, set())
     assert (await held(db)).title == RIVAL
     assert await intend(db, intent(8, revision=10)) == (set(), {RECORD})
+
+
+async def test_of_two_equal_revisions_the_first_stands(db: Database) -> None:
+    await intend(db, intent(5, revision=10))
+    assert await intend(db, intent(6, title=RIVAL, revision=10)) == (set(), {RECORD})
+
+
+async def test_what_a_title_lets_go_of_any_other_may_claim(db: Database) -> None:
+    await intend(db, intent(5, revision=10))
+    assert await intend(db, intent(6, revision=11, releases=True)) == ({RECORD}, set())
+    assert await intend(db, intent(7, title=RIVAL, revision=3)) == ({RECORD}, set())
+
+
+@pytest.mark.parametrize("gone_too", [False, True])
+async def test_no_title_lets_go_of_what_another_has_whatever_its_revision(db: Database, gone_too: bool) -> None:
+    await intend(db, intent(5, revision=10, releases=gone_too))
+    assert await intend(db, intent(6, title=RIVAL, revision=99, releases=True)) == (set(), {RECORD})
+    assert (await held(db)).title == TITLE
 
 
 async def test_a_title_is_never_held_up_by_its_own_newer_revision(db: Database) -> None:

@@ -50,6 +50,19 @@ async def test_a_link_that_changed_names_its_title_and_an_older_one_does_not(db:
         assert await settled.links_of(c, [TITLE]) == {TITLE: {PRODUCT: "a"}}
 
 
+async def test_the_link_of_a_product_counts_for_the_title_that_has_it_today(db: Database) -> None:
+    await save(db, link(5))
+    async with db.read() as c:
+        found = await settled.links_of(c, [TITLE, OTHER], {TITLE: [], OTHER: [PRODUCT.id, "99"]})
+    assert found == {TITLE: {PRODUCT: "a"}, OTHER: {PRODUCT: "a"}}
+
+
+async def test_the_link_of_a_work_is_not_that_of_a_product_with_its_number(db: Database) -> None:
+    await save(db, Link("fourallportal", "title", "1", "t", TITLE, 7))
+    async with db.read() as c:
+        assert await settled.links_of(c, [OTHER], {OTHER: ["1"]}) == {OTHER: {}}
+
+
 async def test_a_link_that_was_taken_back_is_not_there(db: Database) -> None:
     await save(db, link(5))
     await save(db, link(6, None))

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from frontlist.clock import chosen_id
-from frontlist.contract import Capabilities, Ensure, Plan
+from frontlist.contract import Capabilities, Document, Ensure, Plan
 from frontlist.mapping import default_text, load
 from unit.metadata.dossiers import (
     MAPPING,
@@ -146,6 +146,30 @@ def test_its_own_stays_its_own_while_it_is_edited() -> None:
     here = portal(record(*blurb("All.")), own(*blurb("Mine, new", "draft")))
     result = planned(dossier(here, formats=formats(11, 12)), now=LATER + QUIET, notes=first.notes)
     assert of(result, ALL)["product_ids"] == [12]
+
+
+@pytest.mark.parametrize(
+    "records", [portal(record(*blurb("All."))), document("fourallportal.metadata", None, state="gone")]
+)
+def test_the_text_of_a_product_that_left_the_title_goes_and_no_other(records: Document) -> None:
+    here = portal(record(*blurb("All.")), own(*blurb("Mine.")))
+    first = planned(dossier(here, formats=formats(11, 12)), now=LATER)
+    result = planned(dossier(records, formats=formats(12)), now=LATER, notes=first.notes)
+    assert of(result, OWN) == {"work_id": 1, "markdown": None}
+    assert texts(result).get(ALL, "All.") == "All."
+    again = planned(dossier(records, formats=formats(12)), now=LATER, notes=result.notes)
+    assert (texts(again), again.notes) == (texts(result), None)
+
+
+def test_a_product_that_comes_back_gets_the_titles_text_until_it_has_its_own_again() -> None:
+    here = portal(record(*blurb("All.")), own(*blurb("Mine.")))
+    first = planned(dossier(here, formats=formats(11, 12)), now=LATER)
+    left = planned(dossier(portal(record(*blurb("All."))), formats=formats(12)), now=LATER, notes=first.notes)
+    drafted = portal(record(*blurb("All.")), own(*blurb("Mine.", "draft")))
+    back = planned(dossier(drafted, formats=formats(11, 12)), now=LATER, notes=left.notes)
+    assert (texts(back), of(back, ALL)["product_ids"]) == ({ALL: "All."}, [11, 12])
+    own_again = planned(dossier(here, formats=formats(11, 12)), now=LATER, notes=back.notes)
+    assert texts(own_again) == {OWN: "Mine.", ALL: "All."}
 
 
 @pytest.mark.parametrize("product", [None, 99])

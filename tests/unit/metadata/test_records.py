@@ -242,7 +242,8 @@ def test_a_product_that_disappears_is_marked_and_not_deleted() -> None:
     result = planned(dossier(formats=formats(11)), notes=before.notes)
     (gone,) = [each for each in result.desired if each.resource.id == OTHER]
     assert isinstance(gone, Ensure)
-    assert not gone.create
+    assert (gone.create, gone.releases) == (False, True)
+    assert not any(each.releases for each in result.desired if isinstance(each, Ensure) and each is not gone)
     found = fields_of(result, OTHER)
     assert (found["withdrawn"], found["distributable[channel=trade]"]) == (True, False)
     assert "title" not in found
