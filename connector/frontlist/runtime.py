@@ -36,6 +36,7 @@ from frontlist.opening import open_all
 from frontlist.outbox import Outbox
 from frontlist.plugins import Plugins
 from frontlist.progress import Say, unsaid
+from frontlist.restoring import Restoring
 from frontlist.serving import Probes, Serving
 from frontlist.settings import Settings
 from frontlist.source import Source
@@ -501,16 +502,23 @@ async def _take_all(
     there: Mapping[str, TopicState],
     stored: Mapping[tuple[str, int], int],
     say: Say = unsaid,
+    *,
+    journal: bool = False,
 ) -> dict[str, int]:
-    """What the topics hold from these offsets to their present ends; decisions and links first."""
+    """What the topics hold from these offsets to their present ends; decisions and links first.
+
+    `journal`: last, what was written.
+    """
     intake = Intake(it.db, it.settings.kafka, clock=it.clock, settings=it.settings.intake, further=it.further)
     intake.know(there)
     counts: dict[str, int] = {}
-    names = (it.decisions, it.links, *topics.changes(it.settings.kafka.prefix, it.further))
+    names = [it.decisions, it.links, *topics.changes(it.settings.kafka.prefix, it.further)]
+    names += [it.journal] if journal else []
     for place, name in enumerate(names, 1):
         counts[name] = 0
+        taking = await Restoring.begin(it.db, it.settings.keep) if name == it.journal else intake
         async for batch, _ in read_to_end(it.settings.kafka, [name], stored):
-            await intake.take(batch)
+            await taking.take(batch)
             before, counts[name] = counts[name], counts[name] + len(batch)
             if before // SAID_EVERY != counts[name] // SAID_EVERY:
                 say(f"topic {place} of {len(names)}, {name}: {counts[name]:,} records so far")
@@ -519,7 +527,7 @@ async def _take_all(
 
 
 async def rebuild(it: Installation, say: Say = unsaid) -> dict[str, int]:
-    """An empty database from the topics: decisions and links first, so that nothing is created twice.
+    """An empty database from the topics: decisions and links first, so that nothing is created twice; the journal last.
 
     One that was interrupted is begun again; until it is done, nothing else works on the database. Answers topic ->
     records; `say` gets a line at each topic's end, and one at every SAID_EVERY records.
@@ -539,10 +547,11 @@ async def _rebuild(it: Installation, say: Say) -> dict[str, int]:
     there = await it.check_topics()
     await it.identify(there, rebuilding=True)
     await it.register()
-    counts = await _take_all(it, there, {}, say)
+    counts = await _take_all(it, there, {}, say, journal=True)
     async with it.db.begin() as c:
+        now = await it.db.now(c)
         await it.db.raise_numbers(c)
-        await installation.state(it.db, c, {"rebuilt_at": str(await it.db.now(c))})
+        await applied.none_newer(c, now)
         before = await settled.decision(c, "mapping", "active")
         if before is not None:
             await installation.activate(it.db, c, before["fingerprint"], before["text"])
