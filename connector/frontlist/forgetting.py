@@ -28,7 +28,6 @@ from frontlist.state.findings import finding_table
 from frontlist.state.held import held_table
 from frontlist.vanishing import without
 
-KIND = "forget"
 WHO = re.compile(r"contact:[1-9][0-9]{0,17}")
 
 
@@ -50,8 +49,8 @@ async def forget(it: runtime.Installation, who: str) -> Forgotten:
     done = Forgotten(who)
     async with it.db.begin() as c:
         now = await it.db.now(c)
-        await decide(it.db, c, it.decisions, {(KIND, who): {"at": now}})
-        omit = frozenset(await settled.decisions(c, KIND))
+        decided = await settled.decisions(c, erased.KIND)
+        omit = frozenset({*decided, who})
         for name, source in it.sources.items():
             titles = await _scrub(c, name, source, who, omit)
             await captured.mark(it.db, c, name, titles)
@@ -63,6 +62,9 @@ async def forget(it: runtime.Installation, who: str) -> Forgotten:
                 done.removed[what] = done.removed.get(what, 0) + number
         await erased.put(it.db, c, await installation.registered(c), done.titles, now)
         done.removed["reports"] = await _reports(it, c, done.titles)
+        # The titles too: what the journal tells of them from before is not taken back in a rebuild.
+        body = erased.body(now, done.titles, decided.get(who))
+        await decide(it.db, c, it.decisions, {(erased.KIND, who): body})
     return done
 
 

@@ -465,24 +465,28 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
         return out
 
     async def _report(self, c: AsyncConnection, record: ConsumerRecord, error: Exception) -> None:
-        """A record that names no title: kept as a finding under its place on the topic."""
-        where = f"{record.topic}[{record.partition}]@{record.offset}"
-        log.error("intake: a record cannot be read", where=where, error=said(error))
-        await findings.open_one(
-            self.db,
-            c,
-            "intake",
-            f"topic:{where}",
-            Finding(
-                key="record",
-                kind="unreadable",
-                message=f"a record on {where} cannot be read: {error}",
-                cure="find out who writes to our topics; the record stays there and is passed over",
-                where=where,
-                severity="high",
-            ),
-            await self.db.now(c),
-        )
+        await unreadable(self.db, c, record, error)
+
+
+async def unreadable(db: Database, c: AsyncConnection, record: ConsumerRecord, error: Exception) -> None:
+    """A record that names no title: kept as a finding under its place on the topic."""
+    where = f"{record.topic}[{record.partition}]@{record.offset}"
+    log.error("intake: a record cannot be read", where=where, error=said(error))
+    await findings.open_one(
+        db,
+        c,
+        "intake",
+        f"topic:{where}",
+        Finding(
+            key="record",
+            kind="unreadable",
+            message=f"a record on {where} cannot be read: {error}",
+            cure="find out who writes to our topics; the record stays there and is passed over",
+            where=where,
+            severity="high",
+        ),
+        await db.now(c),
+    )
 
 
 def _parts(records: Sequence[ConsumerRecord], documents: int) -> list[Sequence[ConsumerRecord]]:

@@ -454,6 +454,7 @@ def line(job: Job, now: int) -> Json:
         vector=dict(order.vector),
         was={key: None if order.erased else have.get(key) for key in job.differs or _overwritten(job)},
         becomes=job.fields or {},
+        read=() if order.erased else have.keys(),
     )
 
 

@@ -36,6 +36,7 @@ from frontlist.opening import open_all
 from frontlist.outbox import Outbox
 from frontlist.plugins import Plugins
 from frontlist.progress import Say, unsaid
+from frontlist.restoring import Restoring
 from frontlist.serving import Probes, Serving
 from frontlist.settings import Settings
 from frontlist.source import Source
@@ -164,16 +165,29 @@ class Installation:
         self.topics.check(there)
         return there
 
+    async def whole(self) -> None:
+        """Refuses a database that a rebuild has not finished."""
+        async with self.db.read() as c:
+            if await installation.fact(c, installation.REBUILDING) is not None:
+                raise half_rebuilt(self.db)
+
     async def identify(self, there: Mapping[str, TopicState], *, rebuilding: bool = False) -> None:
-        """The tenant's name and the database's id are fixed at the first start, on the decisions topic too."""
+        """The tenant's name and the database's id are fixed at the first start, on the decisions topic too.
+
+        `rebuilding`: the database must be empty, or one that a rebuild has not finished.
+        """
         async with self.db.begin() as c:
             await self.db.raise_numbers(c)
+            empty = await installation.fact(c, "tenant") is None
+        if empty:
+            await self._settle_in(rebuilding)
+        async with self.db.read() as c:
             tenant = await installation.fact(c, "tenant")
             mine = await installation.fact(c, "database")
+            half = await installation.fact(c, installation.REBUILDING) is not None
             said = await settled.decision(c, "installation", "identity")
-        if tenant is None:
-            await self._settle_in(rebuilding)
-        elif tenant != self.settings.tenant:
+            stored = await dossier.offsets(c)
+        if tenant != self.settings.tenant:
             raise ConfigurationError(
                 f"this database belongs to installation {tenant!r}, the configuration says {self.settings.tenant!r}",
                 where="tenant",
@@ -185,8 +199,16 @@ class Installation:
                 where=self.db.name,
                 cure="point `database` at that one, or empty this one and run `frontlist rebuild`",
             )
-        async with self.db.read() as c:
-            stored = await dossier.offsets(c)
+        if rebuilding and not half:
+            raise ConfigurationError(
+                "this database is not empty: an installation works with it, which a rebuild would stop",
+                where=self.db.name,
+                cure="point `database` at an empty one, say `frontlist db upgrade`, then `frontlist rebuild`",
+            )
+        if rebuilding:
+            return  # it reads every topic from its beginning
+        if half:
+            raise half_rebuilt(self.db)
         for (name, _), (_, topic_id) in stored.items():
             if topic_id and name in there and topic_id != there[name].id:
                 raise recreated(name)
@@ -209,6 +231,8 @@ class Installation:
                 return  # another replica was first
             identity = {"tenant": self.settings.tenant, "database": self.clock.new_id()}
             await installation.state(self.db, c, identity)
+            if rebuilding:
+                await installation.state(self.db, c, {installation.REBUILDING: "1"})
             await decisions.decide(self.db, c, self.decisions, {("installation", "identity"): identity})
 
     async def activate(self) -> Active:
@@ -245,12 +269,22 @@ class Installation:
 
 @asynccontextmanager
 async def opened(
-    settings: Settings, plugins: Plugins | None = None, *, clock: Clock | None = None, step: Step = no_step
+    settings: Settings,
+    plugins: Plugins | None = None,
+    *,
+    clock: Clock | None = None,
+    step: Step = no_step,
+    rebuilding: bool = False,
 ) -> AsyncIterator[Installation]:
-    """An installation for as long as the block lasts; its database has the schema that this program knows."""
+    """An installation for as long as the block lasts; its database has the schema that this program knows.
+
+    `rebuilding`: also one that a rebuild has not finished.
+    """
     found = Installation(settings, plugins, clock=clock, step=step)
     try:
         await schema.check(found.db)
+        if not rebuilding:
+            await found.whole()
         yield found
     finally:
         await found.close()
@@ -488,16 +522,23 @@ async def _take_all(
     there: Mapping[str, TopicState],
     stored: Mapping[tuple[str, int], int],
     say: Say = unsaid,
+    *,
+    journal: bool = False,
 ) -> dict[str, int]:
-    """What the topics hold from these offsets to their present ends; decisions and links first."""
+    """What the topics hold from these offsets to their present ends; decisions and links first.
+
+    `journal`: last, what was written.
+    """
     intake = Intake(it.db, it.settings.kafka, clock=it.clock, settings=it.settings.intake, further=it.further)
     intake.know(there)
     counts: dict[str, int] = {}
-    names = (it.decisions, it.links, *topics.changes(it.settings.kafka.prefix, it.further))
+    names = [it.decisions, it.links, *topics.changes(it.settings.kafka.prefix, it.further)]
+    names += [it.journal] if journal else []
     for place, name in enumerate(names, 1):
         counts[name] = 0
+        taking = await Restoring.begin(it.db, it.settings.keep) if name == it.journal else intake
         async for batch, _ in read_to_end(it.settings.kafka, [name], stored):
-            await intake.take(batch)
+            await taking.take(batch)
             before, counts[name] = counts[name], counts[name] + len(batch)
             if before // SAID_EVERY != counts[name] // SAID_EVERY:
                 say(f"topic {place} of {len(names)}, {name}: {counts[name]:,} records so far")
@@ -506,22 +547,44 @@ async def _take_all(
 
 
 async def rebuild(it: Installation, say: Say = unsaid) -> dict[str, int]:
-    """An empty database from the topics: decisions and links first, so that nothing is created twice.
+    """An empty database from the topics: decisions and links first, so that nothing is created twice; the journal last.
 
-    Answers topic -> records; `say` gets a line at each topic's end, and one at every SAID_EVERY records.
+    One that was interrupted is begun again; until it is done, nothing else works on the database. Answers topic ->
+    records; `say` gets a line at each topic's end, and one at every SAID_EVERY records.
     """
     with alone(it.db):
-        there = await it.check_topics()
-        await it.identify(there, rebuilding=True)
-        await it.register()
-        counts = await _take_all(it, there, {}, say)
-        async with it.db.begin() as c:
-            await it.db.raise_numbers(c)
-            await installation.state(it.db, c, {"rebuilt_at": str(await it.db.now(c))})
-            before = await settled.decision(c, "mapping", "active")
-            if before is not None:
-                await installation.activate(it.db, c, before["fingerprint"], before["text"])
+        async with it.db.alone("frontlist/rebuild") as mine:
+            if not mine:
+                raise ConfigurationError(
+                    "another process is rebuilding this database",
+                    where=it.db.name,
+                    cure="wait for it; should it be interrupted, say `frontlist rebuild` again",
+                )
+            return await _rebuild(it, say)
+
+
+async def _rebuild(it: Installation, say: Say) -> dict[str, int]:
+    there = await it.check_topics()
+    await it.identify(there, rebuilding=True)
+    await it.register()
+    counts = await _take_all(it, there, {}, say, journal=True)
+    async with it.db.begin() as c:
+        now = await it.db.now(c)
+        await it.db.raise_numbers(c)
+        await applied.none_newer(c, now)
+        before = await settled.decision(c, "mapping", "active")
+        if before is not None:
+            await installation.activate(it.db, c, before["fingerprint"], before["text"])
+        await installation.forget(c, installation.REBUILDING)
     return counts
+
+
+def half_rebuilt(db: Database) -> ConfigurationError:
+    return ConfigurationError(
+        "a rebuild of this database is under way, or was interrupted: it does not hold everything yet",
+        where=db.name,
+        cure="wait for it, or say `frontlist rebuild` again: it begins anew and makes the database whole",
+    )
 
 
 @dataclass(frozen=True)

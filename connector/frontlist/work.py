@@ -120,7 +120,6 @@ class Seen:
     capabilities: Mapping[str, Capabilities]
     held_back: Mapping[Resource, tuple[str, ...]]
     read_through: frozenset[str]
-    rebuilt: bool
 
 
 @dataclass
@@ -453,7 +452,6 @@ class Worker:
             capabilities=self._capabilities(await captured.unclaimed(c, decided["linked"]), read_through),
             held_back=await holding.held_back(c, self.tenant, _modules(read_through), dossiers),
             read_through=read_through,
-            rebuilt=await installation.fact(c, "rebuilt_at") is not None,
         )
 
     def plan(
@@ -502,9 +500,9 @@ class Worker:
         orders: list[Order] = []
         for planned in title.plan.desired:
             have = held.get(planned.resource)
-            kept = seen.rebuilt or seen.adopted.get(claim.title)
+            adopted = seen.adopted.get(claim.title)
             put = title.puts[planned.resource] = title.there.put(planned)
-            desired = put.desired if kept else without_first_erasures(put.desired, have)
+            desired = put.desired if adopted else without_first_erasures(put.desired, have)
             order = Order(
                 claim,
                 desired.resource,

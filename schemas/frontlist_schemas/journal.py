@@ -16,6 +16,7 @@ class Written(BaseModel):
         description="what stood there; null also where it could not be read or may name a person who was erased"
     )
     is_: Any = Field(alias="is", description="what stands there now")
+    read: bool | None = Field(None, description="whether `was` is what was read there; null: the line does not say")
 
 
 class Journal(BaseModel):

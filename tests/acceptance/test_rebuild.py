@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import tenants
-from acceptance.test_crashes import edit, ours
+from acceptance.test_crashes import edit, ours, record
 from frontlist import runtime
 from frontlist.errors import ConfigurationError
-from frontlist.state import schema
+from frontlist.settings import Settings
+from frontlist.state import installation, schema, settled
+from frontlist.state.applied import applied_table, before_table
+from frontlist.state.dossier import document_table
+from frontlist.state.findings import finding_table
 
 
 @pytest.fixture
@@ -46,6 +53,181 @@ async def test_a_lost_database_is_rebuilt_and_nothing_is_created_twice(
             await tenants.settled(it)
     assert len(pair.records()) == len(records)
     assert ours(pair, 61001) == texts
+
+
+async def test_what_a_person_deleted_stays_gone_after_a_rebuild(
+    tmp_path: Path, database_url, kafka_bootstrap, topic_prefix, pair
+) -> None:
+    """A record in 4ALLPORTAL, a text in Consonance; what is there is not written again."""
+    first = tenants.settings(tmp_path, f"sqlite:///{tmp_path}/first.sqlite", kafka_bootstrap, topic_prefix, pair)
+    async with tenants.prepared(first), tenants.running(first) as it:
+        await tenants.settled(it)
+        edit(pair, 61001, "the words")
+        await tenants.until(lambda: ours(pair, 61001) == ["the words"], what="the text")
+        await tenants.settled(it)
+    gone = pair.records()[0]["id"]
+    pair.dam.send("DELETE", f"/sandbox/objects/product/{gone}")
+    [text] = [one for one in pair.tenant.works[61001].marketing_texts if one.external_text_markdown == "the words"]
+    pair.consonance.send("DELETE", f"/sandbox/works/61001/marketing_texts/{text.id}")
+    assert ours(pair, 61001) == []
+    second = tenants.settings(tmp_path, database_url, kafka_bootstrap, topic_prefix, pair)
+    async with tenants.prepared(second, mode=None):
+        async with runtime.opened(second) as it:
+            await runtime.rebuild(it)
+        pair.dam.forget_calls()
+        async with tenants.running(second) as it:
+            await tenants.settled(it)
+            async with it.db.read() as c:
+                found = await c.execute(finding_table.select().where(finding_table.c.kind == "removed-by-a-person"))
+            assert sorted(row.where_.split("/")[1] for row in found) == ["product", "text"]
+    assert gone not in {each["id"] for each in pair.records()}
+    assert ours(pair, 61001) == []
+    assert pair.dam.writes() == 0
+
+
+async def test_after_a_rebuild_an_empty_value_erases_what_we_wrote_and_nothing_else(
+    tmp_path: Path, database_url, kafka_bootstrap, topic_prefix, pair
+) -> None:
+    first = tenants.settings(tmp_path, f"sqlite:///{tmp_path}/first.sqlite", kafka_bootstrap, topic_prefix, pair)
+    async with tenants.prepared(first), tenants.running(first) as it:
+        await tenants.settled(it)
+        pair.consonance.send("PATCH", "/sandbox/works/61001", {"authorship_description": "ours"})
+        await tenants.until(lambda: cell(pair, "author_line") == "ours", what="the line")
+        await tenants.settled(it)
+        assert cell(pair, "subtitle") is None
+    pair.dam.send("POST", "/sandbox/objects/title", {"id": record(pair, 61001)["id"], "subtitle": "a person's"})
+    pair.consonance.send("PATCH", "/sandbox/works/61001", {"authorship_description": None})
+    second = tenants.settings(tmp_path, database_url, kafka_bootstrap, topic_prefix, pair)
+    async with tenants.prepared(second, mode=None):
+        async with runtime.opened(second) as it:
+            await runtime.rebuild(it)
+        async with tenants.running(second) as it:
+            await tenants.until(lambda: cell(pair, "author_line") is None, what="the line erased")
+            await tenants.settled(it)
+    assert cell(pair, "subtitle") == "a person's"
+
+
+def cell(pair: tenants.Pair, field: str) -> Any:
+    return tenants.value(record(pair, 61001), field)
+
+
+class KilledError(Exception):
+    """The rebuild ends here."""
+
+
+async def half(settings: Settings, place: int) -> None:
+    """A rebuild that is killed when so many topics are read."""
+
+    def say(line: str) -> None:
+        if line.startswith(f"topic {place} of "):
+            raise KilledError
+
+    async with runtime.opened(settings, rebuilding=True) as it:
+        with pytest.raises(KilledError):
+            await runtime.rebuild(it, say)
+
+
+async def contents(settings: Settings) -> dict[str, Any]:
+    """What a rebuild restores."""
+    async with runtime.opened(settings) as it, it.db.read() as c:
+        links, decisions = await settled.everything(c)
+        documents = await c.execute(document_table.select())
+        rows = await c.execute(applied_table.select())
+        images = await c.execute(before_table.select().order_by(before_table.c.number))
+        identity = ("installation", "identity")  # one of its own for each database
+        active = await installation.active(c)
+        return {
+            "links": sorted(map(repr, links)),
+            "decisions": sorted(repr(each) for each in decisions if (each.kind, each.key) != identity),
+            "documents": sorted(map(repr, documents)),
+            # Each rebuild doubts from its own time on, and draws its own numbers.
+            "applied": sorted(repr({**row._mapping, "doubt_since": None}) for row in rows),
+            "before-images": [repr({**row._mapping, "number": 0}) for row in images],
+            "consumers": sorted(await installation.registered(c)),
+            "mapping": active and active.fingerprint,
+        }
+
+
+async def test_half_a_rebuild_is_refused_by_everything_else_until_another_one_made_it_whole(
+    tmp_path: Path, sqlite_url, kafka_bootstrap, topic_prefix, pair
+) -> None:
+    def named(name: str) -> Settings:
+        return tenants.settings(tmp_path, f"sqlite:///{tmp_path}/{name}", kafka_bootstrap, topic_prefix, pair)
+
+    first, whole, broken = named("first"), named("whole"), named("broken")
+    async with tenants.prepared(first), tenants.running(first) as it:
+        await tenants.settled(it)
+    async with tenants.prepared(whole, mode=None), runtime.opened(whole) as it:
+        topics = len(await runtime.rebuild(it))
+    async with tenants.prepared(broken, mode=None):
+        for place in range(1, topics + 1):
+            await half(broken, place)
+            with pytest.raises(ConfigurationError, match="was interrupted") as refused:
+                async with tenants.running(broken):
+                    pass
+            assert "`frontlist rebuild` again" in refused.value.cure
+        async with runtime.opened(broken, rebuilding=True) as it:
+            await runtime.rebuild(it)
+        assert await contents(broken) == await contents(whole)
+        assert (await contents(whole))["before-images"]
+        pair.dam.forget_calls()
+        async with tenants.running(broken) as it:
+            await tenants.settled(it)
+    assert pair.dam.writes() == 0
+
+
+async def test_a_start_that_began_before_the_rebuild_is_refused_too(
+    tmp_path: Path, database_url, kafka_bootstrap, topic_prefix, pair
+) -> None:
+    """Its database was empty when it was opened."""
+    found = tenants.settings(tmp_path, database_url, kafka_bootstrap, topic_prefix, pair)
+    async with tenants.prepared(found, mode=None), runtime.opened(found) as early:
+        await half(found, 1)
+        with pytest.raises(ConfigurationError, match="was interrupted"):
+            await runtime.run(early, asyncio.Event())
+
+
+async def test_a_database_that_an_installation_works_with_is_not_rebuilt(
+    tmp_path: Path, postgresql_url, kafka_bootstrap, topic_prefix, pair
+) -> None:
+    found = tenants.settings(tmp_path, postgresql_url, kafka_bootstrap, topic_prefix, pair)
+    async with tenants.prepared(found), tenants.running(found) as it:
+        await tenants.settled(it)
+        async with runtime.opened(found, rebuilding=True) as other:
+            with pytest.raises(ConfigurationError, match="is not empty") as refused:
+                await runtime.rebuild(other)
+        assert "empty one" in refused.value.cure
+        edit(pair, 61001, "goes on")
+        await tenants.until(lambda: ours(pair, 61001) == ["goes on"], what="a change beside it")
+        await tenants.settled(it)
+
+
+async def test_of_two_rebuilds_at_once_the_second_is_refused(
+    tmp_path: Path, database_url, kafka_bootstrap, topic_prefix, pair
+) -> None:
+    found = tenants.settings(tmp_path, database_url, kafka_bootstrap, topic_prefix, pair)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def say(_: str) -> None:
+        begun.set()
+        assert go_on.wait(60)
+
+    async def first() -> None:
+        async with runtime.opened(found) as it:
+            await runtime.rebuild(it, say)
+
+    async with tenants.prepared(found, mode=None):
+        rebuilding = asyncio.create_task(asyncio.to_thread(asyncio.run, first()))
+        try:
+            assert await asyncio.to_thread(begun.wait, 60)
+            async with runtime.opened(found, rebuilding=True) as it:
+                with pytest.raises(ConfigurationError, match="another process"):
+                    await runtime.rebuild(it)
+        finally:
+            go_on.set()
+            await rebuilding
+        async with runtime.opened(found):
+            pass  # whole
 
 
 async def test_another_tenants_database_is_refused(

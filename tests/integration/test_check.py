@@ -15,12 +15,15 @@ import tenants
 from answers import answer
 from frontlist import checking, mapping, runtime
 from frontlist.checking import Check, Report, Scratch
+from frontlist.clock import Clock
 from frontlist.contract import Consumer
 from frontlist.errors import ConfigurationError
 from frontlist.mapping import default_text, module_uses
 from frontlist.plugins import Plugins, hookimpl
 from frontlist.settings import Settings, load
 from frontlist.starting import Access, Answers, start
+from frontlist.state import installation as facts
+from frontlist.state.database import Database
 from frontlist_metadata.plugin import Metadata
 from frontlist_sandbox.assumptions import collect
 from frontlist_sandbox.fourallportal.server import KEY as DAM_KEY
@@ -70,6 +73,15 @@ async def test_a_sound_installation_passes_on_both_databases(
     assert not report.failed, failures(report)
     assert only(report, "schema").status == "ok"
     assert [each.status for each in report.checks if each.what.startswith("topic ")] == ["ok"] * 13
+
+
+async def test_half_a_rebuild_is_told(ready: Settings) -> None:
+    db = Database(ready.database, Clock())
+    async with db.begin() as c:
+        await facts.state(db, c, {facts.REBUILDING: "1"})
+    await db.close()
+    told = only(await checking.look(ready), "rebuild")
+    assert (told.status, "`frontlist rebuild` again" in told.cure) == ("failed", True)
 
 
 async def test_nothing_is_written_anywhere(ready: Settings, pair: tenants.Pair) -> None:

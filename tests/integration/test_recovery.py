@@ -186,6 +186,71 @@ async def test_a_pin_survives_a_lost_database(
             await tenants.settled(it)
 
 
+async def test_what_was_written_before_the_database_was_lost_is_put_back(
+    tmp_path: Path, database_url: str, kafka_bootstrap: str, topic_prefix: str, pair: tenants.Pair
+) -> None:
+    """A field, and a text that was made."""
+    first = desk(tmp_path, f"sqlite:///{tmp_path}/first.sqlite", kafka_bootstrap, topic_prefix, pair)
+    async with tenants.prepared(first.settings), tenants.running(first.settings) as it:
+        await tenants.settled(it)
+        before = first.line()
+        await first.author("Somebody else")
+        edit(pair, WORK, "Somebody else")
+        await tenants.until(lambda: ours(pair, WORK) == ["Somebody else"], what="the text")
+        await tenants.settled(it)
+        shown = await first.typed("undo", "--title", TITLE, "--since", "1h", "--dry-run")
+        await first.author("unchanged", 61002)
+        await tenants.settled(it)
+    second = desk(tmp_path, database_url, kafka_bootstrap, topic_prefix, pair)
+    async with tenants.prepared(second.settings, mode=None):
+        async with runtime.opened(second.settings) as it:
+            await runtime.rebuild(it)
+        async with tenants.running(second.settings) as it:
+            await tenants.settled(it)
+            again = await second.typed("undo", "--title", TITLE, "--since", "1h", "--dry-run")
+            assert again["cells"] == shown["cells"]
+            await second.typed("undo", "--title", TITLE, "--since", "1h", "--yes")
+            await tenants.until(lambda: second.line() == before and not ours(pair, WORK), what="all put back")
+            await tenants.settled(it)
+            assert (second.line(), ours(pair, WORK), second.line(61002)) == (before, [], "unchanged")
+
+
+async def test_nothing_of_a_forgotten_person_returns_with_a_rebuild(
+    tmp_path: Path, database_url: str, kafka_bootstrap: str, topic_prefix: str, pair: tenants.Pair
+) -> None:
+    """The journal still names her; of other titles everything is restored."""
+    who = next(each for each in pair.tenant.contacts.values() if each.person_name == "Imogen Harrow")
+    first = desk(tmp_path, f"sqlite:///{tmp_path}/first.sqlite", kafka_bootstrap, topic_prefix, pair)
+    async with tenants.prepared(first.settings), tenants.running(first.settings) as it:
+        await tenants.settled(it)
+        await first.author("Imogen Harrow alone")
+        await first.author("Somebody else", 61003)
+        await tenants.settled(it)
+        titles = (await first.typed("forget", f"contact:{who.id}", "--yes"))["titles"]
+        assert TITLE in titles
+        assert "work:61003" not in titles
+        await tenants.until(lambda: named_nowhere(it, "Harrow"), what="no document or mirror that names her")
+        await tenants.settled(it)
+    second = desk(tmp_path, database_url, kafka_bootstrap, topic_prefix, pair)
+    async with tenants.prepared(second.settings, mode=None):
+        async with runtime.opened(second.settings) as it:
+            await runtime.rebuild(it)
+            assert await named_nowhere(it, "Harrow")
+            async with it.db.read() as c:
+                fields = (await c.exec_driver_sql("SELECT intent_fields, applied_fields FROM applied")).all()
+                images = {row.title for row in await c.execute(before_table.select())}
+        assert not any("Harrow" in (text or "") for row in fields for text in row)
+        assert "work:61003" in images
+        async with tenants.running(second.settings) as it:
+            await tenants.settled(it)
+            pair.consonance.send("PATCH", f"/sandbox/works/{WORK}", {"title": "Pride, again"})
+            await tenants.until(lambda: tenants.value(record(pair, WORK), "title") == "Pride, again", what="the title")
+            await tenants.settled(it)
+            # The line that named her alone is empty by now, and was ours to empty.
+            assert second.line() is None
+            assert await named_nowhere(it, "Harrow")
+
+
 async def test_titles_that_vanish_at_once_wait_for_a_person(
     tmp_path: Path, database_url: str, kafka_bootstrap: str, topic_prefix: str, pair: tenants.Pair
 ) -> None:

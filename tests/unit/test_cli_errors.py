@@ -257,6 +257,31 @@ def test_a_database_of_another_tenant_is_refused(
     assert "belongs to installation 'test', the configuration says 'other' where: tenant" in said
 
 
+def test_a_database_that_is_not_empty_is_not_rebuilt(
+    call: Call, tmp_path: Path, kafka_bootstrap: str, topic_prefix: str
+) -> None:
+    written(tmp_path, kafka={"bootstrap": kafka_bootstrap, "prefix": topic_prefix})
+    call("db", "upgrade")
+    call("topics", "apply")
+    assert call("rebuild")[0] == 0
+    code, said = call("rebuild")
+    assert (code, "this database is not empty" in said, "cure: point `database` at an empty one" in said) == (
+        2,
+        True,
+        True,
+    )
+
+
+@pytest.mark.parametrize("command", [["run"], ["status"], ["republish"], ["mode", "set", "off"]])
+def test_half_a_rebuild_is_refused_with_its_cure(call: Call, tmp_path: Path, command: list[str]) -> None:
+    written(tmp_path)
+    call("db", "upgrade")
+    with create_engine(f"sqlite:///{tmp_path / 'f.sqlite'}").begin() as c:
+        c.execute(text("INSERT INTO fact (name, value) VALUES ('rebuilding', '1')"))
+    code, said = call(*command)
+    assert (code, "was interrupted" in said, "say `frontlist rebuild` again" in said) == (2, True, True)
+
+
 # --- plugins -------------------------------------------------------------------------------------------------------
 
 

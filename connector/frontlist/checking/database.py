@@ -50,9 +50,13 @@ def _is_missing(db: Database) -> bool:
 async def _contents(db: Database, settings: Settings, mapping: FieldMapping | None) -> Looked:
     async with db.read() as c:
         tenant = await installation.fact(c, "tenant")
+        half = await installation.fact(c, installation.REBUILDING) is not None
         active = await installation.active(c)
         offsets = await dossier.offsets(c)
     found = [Check(AREA, "schema", "ok", "is this version's", db.name), _tenant(tenant, settings)]
+    if half:
+        detail = "is under way, or was interrupted: nothing else works on the database before it is done"
+        found.append(Check(AREA, "rebuild", "failed", detail, db.name, "wait for it, or say `frontlist rebuild` again"))
     if mapping is not None and active is not None and active.fingerprint != fingerprint(mapping.text):
         detail = "the file differs from the active mapping"
         cure = "restart `frontlist run`: every title is planned again with the new one"

@@ -75,7 +75,7 @@ def rebuild(config: Config = None, as_json: AsJson = False) -> None:
     logs.configure(settings.log.level, settings.log.json_lines, settings.secrets())
 
     async def go() -> dict[str, int]:
-        async with runtime.opened(settings) as it:
+        async with runtime.opened(settings, rebuilding=True) as it:
             return await runtime.rebuild(it, say)
 
     with Progress(as_json) as say:

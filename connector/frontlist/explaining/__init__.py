@@ -143,7 +143,7 @@ class _One:
 
     def _kept(self, desired: Desired, seen: Seen) -> Desired:
         """As the worker orders it."""
-        if seen.rebuilt or seen.adopted.get(self.title):
+        if seen.adopted.get(self.title):
             return desired
         return without_first_erasures(desired, seen.held.get(desired.resource))
 

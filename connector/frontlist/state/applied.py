@@ -110,7 +110,8 @@ class Intent:
     """What is about to be written. `vector`: activation and "<system>.<aspect>" -> number; `was`: the old values.
 
     `run`: what set it off, where it has a name ("replay/<id>"); `creates`: nothing stood there. `revision`: of the
-    statement by which the title claims the resource, or by which it lets go of it (`releases`).
+    statement by which the title claims the resource, or by which it lets go of it (`releases`). `at`: when it was
+    done, if that is long past.
     """
 
     resource: Resource
@@ -122,9 +123,18 @@ class Intent:
     was: Mapping[FieldKey, Json]
     progress: Mapping[str, Json] = field(default_factory=dict)
     run: str = ""
+    at: int | None = None
     creates: bool = False
     revision: int = 0
     releases: bool = False
+
+
+@dataclass(frozen=True)
+class Past:
+    """A write that the journal tells of; the intent's fields are those written. `undoable`: its images are kept."""
+
+    intent: Intent
+    undoable: bool
 
 
 @dataclass(frozen=True)
@@ -289,7 +299,7 @@ async def _keep_before_images(db: Database, connection: AsyncConnection, intents
             "field": name,
             "was": dump(was),
             "becomes": dump((each.fields or {}).get(name)),
-            "at": now,
+            "at": now if each.at is None else each.at,
             "run": each.run,
         }
         for number, (each, name, was) in zip(numbers, images, strict=True)
@@ -448,6 +458,58 @@ async def look_again(
 async def doubt_all(connection: AsyncConnection) -> None:
     """A database from an older backup: nothing that it remembers is sure."""
     await connection.execute(sa.update(applied_table).values(applied_claim=-1))
+
+
+async def clear(connection: AsyncConnection) -> None:
+    """Nothing is known of any write."""
+    await connection.execute(sa.delete(applied_table))
+    await connection.execute(sa.delete(before_table))
+
+
+async def restore(db: Database, connection: AsyncConnection, past: Sequence[Past]) -> None:
+    """What a journal tells, in its order; all of it is in doubt, and no title claims anything before it is planned.
+
+    Of each consumer and resource claims ascend: a line that comes twice, or of a write that came too late, is passed
+    over. Fields gather: a line holds only those that were written then.
+    """
+    now = await db.now(connection)
+    there = await locked(db, connection, [each.intent.resource for each in past])
+    known = {place: (row.intent_claim, row.intent_fields) for place, row in there.items()}
+    rows: dict[tuple[Resource, str], dict[str, Any]] = {}
+    kept: list[Intent] = []
+    for each in past:
+        one = each.intent
+        place = one.resource, one.consumer
+        claim, before = known.get(place, (-1, None))
+        if one.claim <= claim:
+            continue
+        fields = None if one.fields is None else {**({} if one.creates else before or {}), **one.fields}
+        known[place] = one.claim, fields
+        rows[place] = {
+            **_key(*place),
+            "title": one.title,
+            "title_revision": 0,
+            "intent_claim": one.claim,
+            "intent_vector": dump(one.vector),
+            "intent_fields": None if fields is None else dump(fields),
+            "intent_at": one.at or now,
+            "applied_claim": one.claim,
+            "applied_fields": None if fields is None else dump(fields),
+            "applied_at": one.at or now,
+            "present": fields is not None,
+            "doubt_since": now,
+        }
+        if each.undoable:
+            kept.append(one)
+    await db.upsert(connection, applied_table, list(rows.values()))
+    await _keep_before_images(db, connection, kept, now)
+
+
+async def none_newer(connection: AsyncConnection, number: int) -> None:
+    """No restored claim is above it: another machine's clock may have been ahead, and new claims must be larger."""
+    c = applied_table.c
+    newer = sa.update(applied_table).where(c.intent_claim > number)
+    await connection.execute(newer.values(intent_claim=number, applied_claim=number))
 
 
 async def post(db: Database, connection: AsyncConnection, records: Sequence[tuple[str, str, Json]]) -> None:

@@ -120,6 +120,21 @@ class Database:
         if not self.sqlite:
             await connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": name})
 
+    @asynccontextmanager
+    async def alone(self, name: str) -> AsyncIterator[bool]:
+        """A lock under this name while the block lasts, however long; False: somebody else has it.
+
+        It ends with its connection, however the process ends. SQLite takes one process anyway.
+        """
+        if self.sqlite:
+            yield True
+            return
+        async with self.engine.connect() as connection:
+            # In a transaction, since a pooler may give the connection to somebody else after it.
+            await connection.execute(sa.text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+            lock = sa.text("SELECT pg_try_advisory_xact_lock(hashtext(:name))")
+            yield bool((await connection.execute(lock, {"name": name})).scalar_one())
+
     def insert(self, table: sa.Table) -> Any:
         """The dialect's INSERT, which has ON CONFLICT."""
         return sqlite.insert(table) if self.sqlite else postgresql.insert(table)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 
+from frontlist.clock import Clock
 from frontlist.state.database import Database
 
 
@@ -29,3 +30,16 @@ async def test_a_transaction_that_is_cancelled_anywhere_leaves_no_lock_behind(db
         done = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 20)
         assert {type(each) for each in done} <= {type(None), asyncio.CancelledError}
     await asyncio.wait_for(count(), 20)
+
+
+async def test_a_lock_that_is_held_for_long_keeps_others_away_and_ends_with_its_block(database_url: str) -> None:
+    db, other = Database(database_url, Clock()), Database(database_url, Clock())
+    async with db.alone("rebuild") as mine:
+        assert mine
+        async with other.alone("rebuild") as theirs, other.alone("something else") as free:
+            # SQLite takes one process anyway (`runtime.alone`).
+            assert (theirs, free) == (db.sqlite, True)
+    async with other.alone("rebuild") as theirs:
+        assert theirs
+    await db.close()
+    await other.close()

@@ -29,8 +29,9 @@ def test_a_line_is_what_the_schema_says() -> None:
         vector={"activation": 3},
         was={FieldKey("title"): "A"},
         becomes={FieldKey("title"): "B", FieldKey("other"): 1},
+        read={FieldKey("title")},
     )
-    assert said["fields"] == {"title": {"was": "A", "is": "B"}}
+    assert said["fields"] == {"title": {"was": "A", "is": "B", "read": True}}
     assert Journal.model_validate(said).model_dump(by_alias=True) == said
     assert set(said) == set(Journal.model_fields)
 

@@ -1,0 +1,129 @@
+"""Restoring: what the journal tells of past writes becomes what we know of them, when a database is rebuilt.
+
+Of each consumer and resource: who wrote it last, which fields were ours, whether it stood there; and before-images, as
+long as they would have been kept. All of it is in doubt, so everything is read back before it is believed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka import ConsumerRecord
+from pydantic import ValidationError
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from frontlist.contract import FieldKey, Json, Resource, TitleKey
+from frontlist.intake import unreadable
+from frontlist.keeping import DAY, KeepSettings
+from frontlist.state import applied, erased, installation
+from frontlist.state.applied import Intent, Past
+from frontlist.state.database import Database, gone
+from frontlist.state.erased import Erasures
+from frontlist_schemas.journal import Journal
+
+#: In place of words that may name a person who was erased: that the field was ours has to be known, what it said not.
+ERASED = "(erased)"
+#: Above this the databases cannot hold a number.
+LARGEST = 2**63
+
+
+@dataclass(frozen=True)
+class Restoring:
+    """Takes the journal's records in their order; decisions are known by then. `since`: older images are not kept."""
+
+    db: Database
+    erasures: Erasures
+    since: int
+
+    @classmethod
+    async def begin(cls, db: Database, keep: KeepSettings) -> Restoring:
+        """Without what a rebuild that was interrupted has left."""
+        async with db.begin() as c:
+            await applied.clear(c)
+            erasures = await erased.decided(c, await db.now(c))
+            consumers = await installation.registered(c)
+            for at in set(erasures.titles.values()):
+                titles = [title for title, when in erasures.titles.items() if when == at]
+                await erased.put(db, c, consumers, titles, at)
+            return cls(db, erasures, await db.now(c) - round(keep.before_images * DAY))
+
+    async def take(self, records: Sequence[ConsumerRecord]) -> None:
+        """One transaction; what the database refuses is bisected to the record."""
+        if not records:
+            return
+        try:
+            async with self.db.begin() as c:
+                await self._store(c, records)
+        except (DBAPIError, OverflowError) as error:
+            if gone(error):
+                raise
+            if len(records) == 1:
+                async with self.db.begin() as c:
+                    await unreadable(self.db, c, records[0], error)
+                return
+            half = len(records) // 2
+            await self.take(records[:half])
+            await self.take(records[half:])
+
+    async def _store(self, c: AsyncConnection, records: Sequence[ConsumerRecord]) -> None:
+        past = []
+        for record in records:
+            try:
+                past.append(self._past(read(record)))
+            except (ValueError, TypeError) as error:
+                await unreadable(self.db, c, record, error)
+        await applied.restore(self.db, c, past)
+
+    def _past(self, line: Journal) -> Past:
+        title, fields = TitleKey(line.title), {FieldKey(key): each for key, each in line.fields.items()}
+        nameless = line.at <= self.erasures.of(title)
+        intent = Intent(
+            resource=Resource(*line.resource.split("/", 2)),
+            consumer=line.consumer,
+            title=title,
+            claim=line.claim,
+            vector=line.vector,
+            fields=None
+            if line.effect == "removed"
+            else {key: _nameless(each.is_) if nameless else each.is_ for key, each in fields.items()},
+            # Lines of versions that did not say what was read have null where nobody knows.
+            was={
+                key: each.was
+                for key, each in fields.items()
+                if (each.was is not None if each.read is None else each.read)
+            },
+            run=line.run,
+            at=line.at,
+            creates=line.effect == "created",
+        )
+        return Past(intent, undoable=line.at >= self.since and not nameless)
+
+
+def read(record: ConsumerRecord) -> Journal:
+    """Raises ValueError for what nobody of us wrote."""
+    try:
+        line = Journal.model_validate_json(record.value or b"")
+    except ValidationError as error:
+        # Its own text would show values.
+        wrong = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors(include_input=False)]
+        raise ValueError("; ".join(wrong[:3])) from None
+    texts = (line.title, line.consumer, line.run, line.resource)
+    if not all(texts[:2]) or any("\x00" in each for each in texts):
+        raise ValueError("a title, consumer, run or resource that cannot be stored")
+    if line.resource.count("/") < 2:
+        raise ValueError("a resource that is not <target>/<kind>/<id>")
+    if not all(0 <= each < LARGEST for each in (line.at, line.claim)):
+        raise ValueError("a time or a claim that is no number of ours")
+    return line
+
+
+def _nameless(value: Any) -> Json:
+    """A number or a flag names nobody; everything else keeps its kind."""
+    if isinstance(value, str):
+        return ERASED
+    if isinstance(value, Mapping):
+        return {}
+    return [] if isinstance(value, list) else value
