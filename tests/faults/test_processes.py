@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable
 
 import pytest
 
-from faults.scene import Scene
+from faults.scene import Replica, Scene
 
 #: Calls in flight to a target that a death leaves in doubt, each with the records of its titles.
 IN_FLIGHT = 20
@@ -63,9 +62,8 @@ def test_a_worker_frozen_past_its_lease_is_replaced_and_its_late_writes_are_heal
         scene.pair.dam.fault(kind="latency", seconds=0.3, method="PATCH")
         for _ in range(3):
             load.edits(20)
-            zombie.signal(signal.SIGSTOP)
-            load.edits(160)  # longer than the leases of 5 s
-            zombie.signal(signal.SIGCONT)
+            with zombie.frozen():
+                load.edits(160)  # longer than the leases of 5 s
         load.edits(20)
         scene.pair.dam.heal()
     scene.ends_right(repeats=3 * IN_FLIGHT, stale=1)
@@ -77,26 +75,32 @@ def test_a_capturer_frozen_past_its_lease_is_fenced(scene: Scene) -> None:
     zombie = scene.run("capture")
     scene.run("intake,work")
     scene.until(scene.filled, what="the first records")
-    scene.run("capture")
+    successor = scene.run("capture")
     with scene.load() as load:
         load.edits(20)
-        zombie.signal(signal.SIGSTOP)
-        load.edits(120)  # longer than the lease of 3 s
-        zombie.signal(signal.SIGCONT)
+        with zombie.frozen():
+            load.edits(120)  # longer than the lease of 3 s
         load.edits(40)
     scene.ends_right(repeats=IN_FLIGHT)
+    scene.until(lambda: sorted(map(captures, (zombie, successor))) == [False, True], what="one says that it captures")
     assert zombie.alive, zombie.said()
+
+
+def captures(replica: Replica) -> bool:
+    return replica.probes.until_ready().checks["capture/consonance"][1] == "captures"
 
 
 def test_replicas_join_and_leave_and_two_share_the_work(scene: Scene) -> None:
     one = scene.runs()
     with scene.load() as load:
         load.edits(20)
-        two = scene.run()
-        scene.until(lambda: "work: done" in two.said(10_000), what="the second one works")
-        load.edits(40)
-        one.stop()
-        assert one.process.returncode == 0, one.said()
-        load.edits(40)
+        with one.probes.ready():
+            two = scene.run()
+            scene.until(lambda: "work: done" in two.said(10_000), what="the second one works")
+            load.edits(40)
+        with two.probes.ready():
+            one.stop()
+            assert one.process.returncode == 0, one.said()
+            load.edits(40)
     scene.ends_right(repeats=0)
     assert two.alive, two.said()
