@@ -29,7 +29,7 @@ from frontlist.linking import holding
 from frontlist.observed import UNOBSERVED, Observed
 from frontlist.source import Feed, Numbered, Page, Raw, RawKey, Source, Statement
 from frontlist.state import captured, installation, processes, settled, work
-from frontlist.state.database import CHUNK, Database, dump, gone, load
+from frontlist.state.database import CHUNK, Database, dump, gone, load, reason
 from frontlist.step import Step, no_step
 from frontlist.tracing import Journeys, header
 from frontlist.vanishing import Drafted, hold, without
@@ -140,7 +140,7 @@ class Capture:
             except Exception as error:
                 if not gone(error):
                     raise
-                self.observed.turned(self._part, "the database is gone, paused")
+                self.observed.turned(self._part, f"paused by the database: {reason(error)}")
                 log.warning("capture: the database is gone, paused", system=self.system, error=said(error))
             await wait(stopping, min(1.0, self.settings.retry))
 

@@ -146,6 +146,7 @@ def checks(facts: Facts, settings: HealthSettings, now: float) -> Iterator[Said]
     if not facts.started:
         return
     yield _reached("database", facts.database, now, "check `database`, its server and the network")
+    yield _kafka(facts, now)
     for part in facts.parts:
         if part == "intake":
             yield _intake(facts, settings, now)
@@ -196,12 +197,21 @@ def _loop(facts: Facts, settings: HealthSettings, now: float) -> Said:
     return Said("event loop", "ok", "turns")
 
 
-def _reached(name: str, reach: Reach, now: float, cure: str) -> Said:
+def _reached(name: str, reach: Reach, now: float, cure: str, patience: float = 0.0) -> Said:
     if reach.error:
-        return Said(name, "unready", f"it does not answer: {reach.error}", cure, reach.since)
+        counts = reach.since is None or now - reach.since >= patience
+        return Said(name, "unready" if counts else "ok", f"it does not answer: {reach.error}", cure, reach.since)
     if reach.answered_at is None:
         return Said(name, "unready", "it was not asked yet")
     return Said(name, "ok", f"answered {_seconds(now - reach.answered_at)} ago", since=reach.since)
+
+
+def _kafka(facts: Facts, now: float) -> Said:
+    """Asked, as a part with nothing to send notices nothing; but not where a fetch was answered lately."""
+    fetched = facts.consumer.fetched_at if facts.consumer is not None else None
+    if fetched is not None and now - fetched < PATIENCE:
+        return Said("kafka", "ok", f"answered {_seconds(now - fetched)} ago")
+    return _reached("kafka", facts.kafka, now, "check kafka.bootstrap, the brokers and the network", PATIENCE)
 
 
 def _hangs(at: float, settings: HealthSettings, now: float, *reaches: Reach) -> bool:
@@ -271,15 +281,15 @@ def _intake(facts: Facts, settings: HealthSettings, now: float) -> Said:
     return Said("intake", "ok", f"reads {seen.assigned} partitions, {sum(seen.lag.values())} records behind")
 
 
-def consumes(seen: Consuming | None, now: float) -> bool:
-    """Whether the consumer does what it should: fetches what it is assigned, or stores, or has nothing to read."""
+def consumed(seen: Consuming | None, now: float) -> float | None:
+    """When the consumer last did what it should: fetched, or stored, or had nothing to read; None: not that we know."""
     if seen is None or not seen.alive or not seen.joined:
-        return False
+        return None
     if not seen.assigned or seen.paused == seen.assigned:
-        return True
+        return now
     if seen.in_hand_since is not None:
-        return now - seen.in_hand_since < PATIENCE
-    return seen.fetched_at is not None and now - seen.fetched_at < PATIENCE
+        return min(now, seen.in_hand_since + PATIENCE)
+    return seen.fetched_at
 
 
 def _breaker(target: str, state: str, why: str, since: float, until: float | None, now: float) -> Said:

@@ -18,12 +18,12 @@ from frontlist.errors import FrontlistError
 from frontlist.health import Check, Facts, HealthSettings, Turn
 from frontlist.observed import Call, Consuming, Observed
 from frontlist.state import census
-from frontlist.state.database import Database
+from frontlist.state.database import Database, reason
 from frontlist.state.work import Priority
 from frontlist.tracing import NO_TRACES, Traces, failed
 
 log = structlog.get_logger(__name__)
-#: Between two ticks, and between two questions to the database and (only where something is silent) to Kafka.
+#: Between two ticks, and between two questions to the database and to Kafka (which is asked as often while it is away).
 TICK, ASK_DATABASE, ASK_KAFKA = 0.5, 5.0, 15.0
 #: Until a question counts as not answered (seconds).
 DEADLINE = 5.0
@@ -73,8 +73,7 @@ class Instruments(Observed):
     def consuming(self, consumer: Consuming | None) -> None:
         now = self.clock.steady()
         self.facts.consumer = consumer
-        if health.consumes(consumer, now):
-            self.facts.consumed_at = now
+        self.facts.consumed_at = max(self.facts.consumed_at, health.consumed(consumer, now) or 0.0)
 
     def took(self, topics: Mapping[str, int]) -> None:
         for topic, number in topics.items():
@@ -189,7 +188,8 @@ class Watch:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._tick())
-                group.create_task(self._ask())
+                group.create_task(self._ask(self.ask_database, self.facts.database, ASK_DATABASE))
+                group.create_task(self._ask(self.ask_kafka, self.facts.kafka, ASK_KAFKA))
         finally:
             if self._counting is not None:
                 self._counting.cancel()
@@ -203,21 +203,10 @@ class Watch:
             self.facts.ticked_at, self.facts.stopping = self.clock.steady(), self._stopping.is_set()
             self.instruments.metrics.observe("frontlist_event_loop_lag_seconds", seconds=self.facts.lag)
 
-    async def _ask(self) -> None:
-        kafka_at = float("-inf")
+    async def _ask(self, ask: Callable[[], Awaitable[None]], reach: health.Reach, apart: float) -> None:
         while True:
-            await self.ask_database()
-            if self._silent() and self.clock.steady() - kafka_at >= ASK_KAFKA:
-                await self.ask_kafka()
-                kafka_at = self.clock.steady()
-            await asyncio.sleep(ASK_DATABASE)
-
-    def _silent(self) -> bool:
-        """Whether some part may be waiting for Kafka, so that it matters whether that answers."""
-        now = self.clock.steady()
-        turns = [turn.at for part, turn in self.facts.turns.items() if part != "work"]
-        unread = "intake" in self.facts.parts and now - self.facts.consumed_at > health.PATIENCE
-        return unread or any(now - at > health.PATIENCE for at in turns)
+            await ask()
+            await asyncio.sleep(ASK_DATABASE if reach.error else apart)
 
     async def ask_database(self) -> None:
         try:
@@ -286,6 +275,5 @@ def _priority(number: int) -> str:
 
 
 def _said(error: BaseException) -> str:
-    if isinstance(error, TimeoutError):
-        return f"no answer within {DEADLINE:.0f} s"
-    return str(getattr(error, "orig", None) or error).partition("\n")[0] or type(error).__name__
+    late = isinstance(error, TimeoutError) and not str(error)
+    return f"no answer within {DEADLINE:.0f} s" if late else reason(error)

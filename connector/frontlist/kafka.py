@@ -241,8 +241,11 @@ class Topics:
 
 async def _answer(asked: Future[T]) -> T:
     """In no thread: a process that ends waits for its threads, and a Kafka that is away answers none of them."""
-    async with asyncio.timeout(DEADLINE):
-        return await asyncio.wrap_future(asked)
+    try:
+        async with asyncio.timeout(DEADLINE):
+            return await asyncio.wrap_future(asked)
+    except TimeoutError:
+        raise TimeoutError(f"no answer within {DEADLINE:.0f} s") from None
 
 
 async def end(producer: AIOKafkaProducer) -> None:

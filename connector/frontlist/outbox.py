@@ -14,7 +14,7 @@ from frontlist.errors import FrontlistError, said
 from frontlist.kafka import MAX_BYTES, KafkaSettings, end, unreachable
 from frontlist.observed import UNOBSERVED, Observed
 from frontlist.state import applied, processes
-from frontlist.state.database import Database, gone
+from frontlist.state.database import Database, gone, reason
 from frontlist.waiting import wait
 
 log = structlog.get_logger(__name__)
@@ -41,7 +41,7 @@ class Outbox:
             except Exception as error:
                 if not gone(error):
                     raise
-                self.observed.turned("outbox", "the database is gone, paused")
+                self.observed.turned("outbox", f"paused by the database: {reason(error)}")
                 log.warning("outbox: the database is gone, paused", error=said(error))
             await wait(stopping, 1.0)
 

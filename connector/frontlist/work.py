@@ -44,7 +44,7 @@ from frontlist.pauses import Pauses
 from frontlist.pins import Put
 from frontlist.source import RawKey
 from frontlist.state import applied, captured, dossier, findings, installation, processes, settled, work
-from frontlist.state.database import Database, gone, plain
+from frontlist.state.database import Database, gone, plain, reason
 from frontlist.step import Step, no_step
 from frontlist.tracing import FRESH_US, INVALID_SPAN, Span
 from frontlist.waiting import wait
@@ -173,7 +173,9 @@ class Worker:
         self._idle, self._trouble = False, ""
         self._in_hand: dict[int, work.Claim] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._freed, self._gone = asyncio.Event(), asyncio.Event()
+        self._freed = asyncio.Event()
+        #: What failed since the last turn, so that the next one waits.
+        self._failed = ""
         self._claims, self._tidied, self._highest = 0, 0, 0
         self._untidy = True
         # At least what fills two arrays.
@@ -195,13 +197,11 @@ class Worker:
                     if not gone(error):
                         raise
                     begun, self._untidy = 0, True
-                    self._gone.set()
-                if self._gone.is_set():
-                    self._trouble = "the database is gone, paused"
-                self.observed.turned("work", self._trouble)
-                if self._gone.is_set():
-                    self._gone.clear()
-                    log.warning("work: the database is gone, paused")
+                    self._failed = f"paused by the database: {reason(error)}"
+                self.observed.turned("work", self._failed or self._trouble)
+                if self._failed:
+                    log.warning("work: paused", error=self._failed)
+                    self._failed = ""
                     await wait(stopping, 1.0)
                 elif not begun:
                     await wait(stopping, self.settings.idle, self.woken, self._freed)
@@ -325,10 +325,11 @@ class Worker:
         try:
             await self._guarded(consumer, claims, active)
         except Exception as error:
+            self._failed = f"paused by the database: {reason(error)}"
             if not gone(error):
                 log.exception("work: titles were given up", consumer=consumer.name)
+                self._failed = f"titles of {consumer.name} were given up: {reason(error)}"
             self._untidy = True
-            self._gone.set()
 
     async def _guarded(self, consumer: Consumer, claims: Sequence[work.Claim], active: Active) -> None:
         """From the plan on each title goes alone."""

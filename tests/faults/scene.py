@@ -18,7 +18,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +26,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import tenants
+from faults.probes import Probes
 from faults.proxy import Proxy, between
 from frontlist.embedded import Databases, Kafka, Postgres
 from frontlist.settings import load as load_settings
@@ -70,17 +71,19 @@ def place() -> Iterator[Place]:
 
 
 class Replica:
-    """A real `frontlist run`."""
+    """A real `frontlist run`, whose probes are asked all the time."""
 
     def __init__(self, file: Path, log: Path, only: str = "") -> None:
-        self.log = log
+        self.log, self.probes = log, Probes()
         command = [sys.executable, "-c", "from frontlist.cli import main; main()", "run", "--config", str(file)]
         # What the run's own servers are called would win over the file.
         environment = {key: value for key, value in os.environ.items() if not key.startswith("FRONTLIST_")}
+        environment["FRONTLIST_HEALTH__LISTEN"] = self.probes.address
         with log.open("wb") as out:
             self.process = subprocess.Popen(
                 [*command, *(["--only", only] if only else [])], env=environment, stdout=out, stderr=out
             )
+        self.probes.start(self.process)
 
     @property
     def alive(self) -> bool:
@@ -88,6 +91,16 @@ class Replica:
 
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Stopped in the midst of whatever it does, probes too."""
+        with self.probes.asking:
+            self.signal(signal.SIGSTOP)
+            try:
+                yield
+            finally:
+                self.signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """As by `kill -9`."""
@@ -267,7 +280,7 @@ class Scene:
             self.place.to_kafka.address,
             self.prefix,
             behind,
-            **{"intake": {"session": 2.0}, "shutdown": {"grace": GRACE}, **self.more},
+            **{"intake": {"session": 2.0}, "shutdown": {"grace": GRACE}, "health": {"kept": 1.0}, **self.more},
         )
         self.file.write_text(json.dumps(found))
         if not self.sqlite:
@@ -317,10 +330,10 @@ class Scene:
         self.ends_right(repeats=repeats)
         return one
 
-    def gives_up_half_open(self, proxy: Proxy, *, edits: int, repeats: int) -> None:
-        """Connections that the other side forgot are noticed, and the same process goes on."""
+    def gives_up_half_open(self, proxy: Proxy, *, edits: int, repeats: int, ready: bool = False) -> None:
+        """Connections that the other side forgot are noticed, and the same process goes on; `ready`: throughout."""
         one = self.runs()
-        with self.load() as load:
+        with self.load() as load, one.probes.ready() if ready else nullcontext():
             load.edits(20)
             proxy.forget()
             load.edits(edits)
@@ -344,7 +357,8 @@ class Scene:
     def told(self) -> str:
         """What one wants to know where a row fails."""
         logs = "\n\n".join(
-            f"--- {each.log.name} ({'runs' if each.alive else each.process.returncode})\n{each.said()}"
+            f"--- {each.log.name} ({'runs' if each.alive else each.process.returncode})\n{each.said()}\n"
+            f"probes: {each.probes.readiness[-1:]}"
             for each in self.replicas
         )
         try:
@@ -399,8 +413,15 @@ class Scene:
         [total] = self.sql("SELECT " + " + ".join(f"({query})" for query in queries))
         return int(total)
 
+    def figures_agree(self, replica: Replica) -> bool:
+        """Metrics with the database, in which nothing is due any more."""
+        [titles] = self.sql("SELECT count(*) FROM work")
+        shown = replica.probes.figures()
+        wanted = {"frontlist_work_due": 0, "frontlist_outbox_records": 0, "frontlist_titles": int(titles)}
+        return all(shown.get(name) == value for name, value in wanted.items())
+
     def ends_right(self, *, repeats: int = 0, stale: int = 0) -> None:
-        """Nothing lost, nothing stale, nothing twice, and then it is quiet.
+        """Nothing lost, nothing stale, nothing twice, and then it is quiet; probes were truthful throughout.
 
         `repeats`: how many writes may be done twice. `stale`: 1 where a zombie was on its way.
         """
@@ -420,12 +441,18 @@ class Scene:
         for module, source in (("product", "consonance_product_id"), ("title", "consonance_work_id")):
             ids = [tenants.value(each, source) for each in self.pair.records(module)]
             assert len(ids) == len(set(ids)), f"made twice in {module}: {sorted(ids)}"
+        for each in self.replicas:
+            if each.alive:
+                each.probes.until_ready()
+                self.until(lambda: self.figures_agree(each), what="metrics of which nothing is due")  # noqa: B023  called here
+            assert not each.probes.lies, f"untrue: {each.probes.lies}\n{self.told()}"
 
     def close(self) -> None:
         for each in self.replicas:
             if each.alive:
                 each.signal(signal.SIGCONT)
                 each.kill()
+            each.probes.stop()
 
 
 @contextmanager

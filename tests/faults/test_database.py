@@ -48,7 +48,8 @@ def test_a_database_that_is_gone_for_a_while_is_waited_for(scene: Scene) -> None
     with scene.load() as load:
         load.edits(20)
         scene.place.postgres.kill()
-        load.edits(60)
+        with one.probes.unready("database"):
+            load.edits(60)
         scene.place.postgres.restart()
         load.edits(40)
     scene.ends_right(repeats=SOME)
@@ -95,7 +96,8 @@ def test_a_database_that_comes_back_older_under_a_running_process_is_read_back(s
         load.edits(60)
     scene.until(lambda: not scene.missing(), what="the edits after the backup")
     scene.place.to_postgres.refuse()
-    restore(scene)
+    with one.probes.unready("database"):
+        restore(scene)
     scene.place.to_postgres.heal()
     scene.until(lambda: "older than what Kafka was told" in one.said(10_000), what="it is noticed")
     with scene.load() as load:
@@ -115,7 +117,8 @@ def test_a_lock_that_takes_too_long_passes(scene: Scene) -> None:
             args=(scene, "psql", "-c", "BEGIN; LOCK TABLE work IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(45); COMMIT"),
         )
         locking.start()
-        load.edits(40)
+        with one.probes.unready("work", "intake"):
+            load.edits(40)
         locking.join(120)
         load.edits(40)
     scene.ends_right(repeats=SOME)
@@ -155,7 +158,7 @@ async def deadlock(url: str, seconds: float = 120.0) -> int:
 def test_deadlocks_with_somebody_elses_transaction_pass(scene: Scene) -> None:
     one = scene.runs()
     url = urlsplit(scene.place.postgres.url)._replace(path=f"/{scene.prefix}").geturl()
-    with scene.load() as load:
+    with scene.load() as load, one.probes.ready():
         load.edits(20)
         assert asyncio.run(deadlock(url)) > 0
         load.edits(20)
@@ -166,7 +169,7 @@ def test_deadlocks_with_somebody_elses_transaction_pass(scene: Scene) -> None:
 @pytest.mark.matrix
 def test_a_text_with_u_0000_stops_nothing(scene: Scene) -> None:
     one = scene.runs()
-    with scene.load() as load:
+    with scene.load() as load, one.probes.ready():
         load.edits(20)
         scene.pair.consonance.send("PATCH", "/sandbox/works/61002", {"subtitle": "No\x00thing"})
         load.edits(40)

@@ -33,11 +33,14 @@ def test_a_broker_that_restarts_is_waited_for(scene: Scene) -> None:
 @pytest.mark.matrix
 def test_a_broker_that_is_gone_for_two_minutes_is_waited_for(scene: Scene) -> None:
     one = scene.runs()
+    standby = scene.run("capture")
+    standby.probes.until_ready()
     with scene.load() as load:
         load.edits(20)
         scene.place.kafka.kill()
         away = time.monotonic() + 120
-        wait_for(lambda: time.monotonic() > away, seconds=150, what="two minutes")
+        with one.probes.unready("intake"), standby.probes.unready("kafka"):
+            wait_for(lambda: time.monotonic() > away, seconds=150, what="two minutes")
         scene.place.kafka.restart()
         load.edits(40)
     scene.ends_right(repeats=0)
@@ -61,7 +64,8 @@ def test_a_kafka_that_swallows_everything_for_a_while_is_waited_for(scene: Scene
     with scene.load() as load:
         load.edits(20)
         scene.place.to_kafka.hold()
-        load.edits(300)
+        with one.probes.unready("intake"):
+            load.edits(300)
         scene.place.to_kafka.heal()
         load.edits(40)
     scene.ends_right(repeats=0)
@@ -73,7 +77,7 @@ def test_poison_on_our_topics_stops_nothing(scene: Scene) -> None:
     names = ("consonance.metadata", "fourallportal.metadata", "links", "decisions")
     refused: list[object] = []
     producer = Producer({"bootstrap.servers": scene.place.to_kafka.address})
-    with scene.load() as load:
+    with scene.load() as load, one.probes.ready():
         load.edits(20)
         for name in names:
             topic = f"{scene.prefix}.{name}.v1"
@@ -133,6 +137,7 @@ def test_records_that_were_deleted_before_we_read_them_are_refused_and_republish
     one = scene.run()
     assert one.ended() == 2
     assert "frontlist republish" in one.said()
+    assert not any(each.ready for each in one.probes.readiness), "who refuses is never in service"
     scene.command("republish")
     scene.run()
     scene.ends_right(repeats=SOME)

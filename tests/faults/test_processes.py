@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Callable
 
@@ -73,9 +72,8 @@ def test_a_worker_frozen_past_its_lease_is_replaced_and_its_late_writes_are_heal
         scene.pair.dam.fault(kind="latency", seconds=0.3, method="PATCH")
         for _ in range(3):
             load.edits(20)
-            zombie.signal(signal.SIGSTOP)
-            load.edits(160)  # longer than the leases of 5 s
-            zombie.signal(signal.SIGCONT)
+            with zombie.frozen():
+                load.edits(160)  # longer than the leases of 5 s
         load.edits(20)
         scene.pair.dam.heal()
     scene.ends_right(repeats=3 * IN_FLIGHT, stale=1)
@@ -87,14 +85,14 @@ def test_a_capturer_frozen_past_its_lease_is_fenced(scene: Scene) -> None:
     zombie = scene.run("capture")
     scene.run("intake,work")
     scene.until(scene.filled, what="the first records")
-    scene.run("capture")
+    successor = scene.run("capture")
     with scene.load() as load:
         load.edits(20)
-        zombie.signal(signal.SIGSTOP)
-        load.edits(120)  # longer than the lease of 3 s
-        zombie.signal(signal.SIGCONT)
+        with zombie.frozen():
+            load.edits(120)  # longer than the lease of 3 s
         load.edits(40)
     scene.ends_right(repeats=IN_FLIGHT)
+    scene.until(lambda: sorted(map(captures, (zombie, successor))) == [False, True], what="one says that it captures")
     assert zombie.alive, zombie.said()
 
 
@@ -127,22 +125,27 @@ def test_a_replica_frozen_for_a_minute_is_fenced_under_the_leases_as_shipped(mak
 
 
 def freeze_for_a_minute(zombie: Replica, load: Load) -> None:
-    zombie.signal(signal.SIGSTOP)
-    thaws = time.monotonic() + 60.0
-    while time.monotonic() < thaws:
-        load.edits(20)
-    zombie.signal(signal.SIGCONT)
+    with zombie.frozen():
+        thaws = time.monotonic() + 60.0
+        while time.monotonic() < thaws:
+            load.edits(20)
+
+
+def captures(replica: Replica) -> bool:
+    return replica.probes.until_ready().checks["capture/consonance"][1] == "captures"
 
 
 def test_replicas_join_and_leave_and_two_share_the_work(scene: Scene) -> None:
     one = scene.runs()
     with scene.load() as load:
         load.edits(20)
-        two = scene.run()
-        scene.until(lambda: "work: done" in two.said(10_000), what="the second one works")
-        load.edits(40)
-        one.stop()
-        assert one.process.returncode == 0, one.said()
-        load.edits(40)
+        with one.probes.ready():
+            two = scene.run()
+            scene.until(lambda: "work: done" in two.said(10_000), what="the second one works")
+            load.edits(40)
+        with two.probes.ready():
+            one.stop()
+            assert one.process.returncode == 0, one.said()
+            load.edits(40)
     scene.ends_right(repeats=0)
     assert two.alive, two.said()

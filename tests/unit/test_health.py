@@ -8,6 +8,7 @@ import pytest
 
 from frontlist.clock import Clock
 from frontlist.health import Facts, HealthSettings, Reach, Report, Said, Turn, checks, counted
+from frontlist.instruments import Instruments
 from frontlist.observed import Consuming
 from frontlist.state.census import Census, Feed
 from frontlist.state.work import Priority
@@ -60,6 +61,10 @@ TABLE = [
     (facts(ticked_at=NOW - 20), "event loop", "unready", "has not turned for 20 s"),
     (facts(ticked_at=NOW - 61), "event loop", "dead", "has not turned for 61 s"),
     (facts(database=away()), "database", "unready", "connection refused"),
+    (facts(kafka=away(), consumer=None), "kafka", "unready", "connection refused"),
+    (facts(kafka=away(), consumer=replace(READS, fetched_at=NOW - 11)), "kafka", "unready", "connection refused"),
+    (facts(kafka=away(), consumer=replace(READS, fetched_at=NOW - 9)), "kafka", "ok", "answered 9 s ago"),
+    (facts(kafka=away(NOW - 9), consumer=None), "kafka", "ok", "does not answer"),
     (facts(consumer=replace(READS, lag={"t": 5})), "intake", "ok", "reads 3 partitions, 5 records behind"),
     (facts(consumer=replace(READS, assigned=0)), "intake", "ok", "more replicas than partitions"),
     (facts(consumer=replace(READS, paused=3)), "intake", "ok", "3 of 3 partitions are paused"),
@@ -119,6 +124,22 @@ def test_what_keeps_a_part_from_its_work_is_said_until_a_turn_without() -> None:
     kept = {**turns(), "work": Turn(NOW, 9_000.0, "another mapping is active")}
     one = said(facts(turns=kept), "work")
     assert (one.state, one.why, one.since) == ("unready", "another mapping is active", 9_000.0)
+
+
+@pytest.mark.parametrize(
+    ("seen", "state"),
+    [(READS, "unready"), (replace(READS, paused=3), "ok"), (replace(READS, joined=False), "unready")],
+)
+def test_a_fetch_counts_from_when_it_was_answered_however_often_we_look(seen: Consuming, state: str) -> None:
+    clock = Clock()
+    instruments = Instruments(clock)
+    instruments.facts.parts, instruments.facts.started = ("intake",), True
+    seen = replace(seen, fetched_at=clock.steady())
+    for _ in range(3):
+        instruments.consuming(seen)
+        clock.offset_us += 4_000_000
+    [intake] = [each for each in instruments.checks() if each.check == "intake"]
+    assert intake.state == state, intake
 
 
 def feed(age: float | None, error: str | None = None) -> Said:

@@ -269,6 +269,11 @@ def gone(error: BaseException) -> bool:
     return state[:2] in PASSING or state == "55P03"
 
 
+def reason(error: BaseException) -> str:
+    """What the database or its driver says, in one line."""
+    return str(getattr(error, "orig", None) or error).partition("\n")[0] or type(error).__name__
+
+
 @asynccontextmanager
 async def _transaction(connection: AsyncConnection, explicit: bool) -> AsyncIterator[None]:
     if not explicit:
