@@ -267,7 +267,7 @@ def _intake(facts: Facts, settings: HealthSettings, now: float) -> Said:
         return Said("intake", "dead", why, "restart; then report what the log says last", facts.consumed_at)
     if seen is not None and seen.in_hand_since is not None and now - seen.in_hand_since > PATIENCE:
         why = f"a batch has been in hand for {_seconds(now - seen.in_hand_since)}"
-        return Said("intake", "unready", why, "see the check database", seen.in_hand_since)
+        return Said("intake", "unready", why, "see the check database, and what intake logs", seen.in_hand_since)
     if now - facts.consumed_at > PATIENCE:
         why = f"nothing was fetched for {_seconds(now - facts.consumed_at)}" + (f": {away}" if away else "")
         return Said("intake", "unready", why, "check kafka.bootstrap, the brokers and the network", facts.consumed_at)
