@@ -215,13 +215,14 @@ def _kafka(facts: Facts, now: float) -> Said:
 
 
 def _hangs(at: float, settings: HealthSettings, now: float, *reaches: Reach) -> bool:
-    """Silent for too long, although all that it could wait for has been answering for as long."""
-    since = [at]
+    """Silent for too long, although all that it could wait for is known to have answered for as long."""
+    since, known = [at], [now]
     for each in reaches:
-        if each.up_since is None:
+        if each.up_since is None or each.answered_at is None:
             return False
         since.append(each.up_since)
-    return now - max(since) > settings.stuck
+        known.append(each.answered_at)
+    return min(known) - max(since) > settings.stuck
 
 
 def _part(facts: Facts, settings: HealthSettings, part: str, now: float) -> Said:
