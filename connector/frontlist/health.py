@@ -215,13 +215,14 @@ def _kafka(facts: Facts, now: float) -> Said:
 
 
 def _hangs(at: float, settings: HealthSettings, now: float, *reaches: Reach) -> bool:
-    """Silent for too long, although all that it could wait for has been answering for as long."""
-    since = [at]
+    """Silent for too long, although all that it could wait for is known to have answered for as long."""
+    since, known = [at], [now]
     for each in reaches:
-        if each.up_since is None:
+        if each.up_since is None or each.answered_at is None:
             return False
         since.append(each.up_since)
-    return now - max(since) > settings.stuck
+        known.append(each.answered_at)
+    return min(known) - max(since) > settings.stuck
 
 
 def _part(facts: Facts, settings: HealthSettings, part: str, now: float) -> Said:
@@ -267,7 +268,7 @@ def _intake(facts: Facts, settings: HealthSettings, now: float) -> Said:
         return Said("intake", "dead", why, "restart; then report what the log says last", facts.consumed_at)
     if seen is not None and seen.in_hand_since is not None and now - seen.in_hand_since > PATIENCE:
         why = f"a batch has been in hand for {_seconds(now - seen.in_hand_since)}"
-        return Said("intake", "unready", why, "see the check database", seen.in_hand_since)
+        return Said("intake", "unready", why, "see the check database, and what intake logs", seen.in_hand_since)
     if now - facts.consumed_at > PATIENCE:
         why = f"nothing was fetched for {_seconds(now - facts.consumed_at)}" + (f": {away}" if away else "")
         return Said("intake", "unready", why, "check kafka.bootstrap, the brokers and the network", facts.consumed_at)

@@ -123,7 +123,7 @@ def test_a_lock_that_takes_too_long_passes(scene: Scene) -> None:
         load.edits(40)
     scene.ends_right(repeats=SOME)
     assert one.alive, one.said()
-    assert "lock timeout" in one.said(10_000)
+    assert any("lock timeout" in each.unready.get("work", "") for each in one.probes.readiness), one.said()
 
 
 async def deadlock(url: str, seconds: float = 120.0) -> int:

@@ -74,6 +74,7 @@ TABLE = [
     (facts(consumed_at=NOW - 11), "intake", "unready", "nothing was fetched for 11 s"),
     (facts(consumed_at=LONG), "intake", "dead", "though Kafka answers others"),
     (facts(consumed_at=LONG, kafka=away()), "intake", "unready", "connection refused"),
+    (facts(consumed_at=LONG, kafka=replace(UP, answered_at=LONG)), "intake", "unready", "nothing was fetched"),
     (facts(consumed_at=LONG, kafka=Reach()), "intake", "unready", "nothing was fetched"),
     (facts(consumed_at=LONG, kafka=replace(UP, since=NOW - 5)), "intake", "unready", "nothing was fetched"),
     (facts(consumed_at=LONG, database=away()), "intake", "unready", "nothing was fetched"),
