@@ -345,7 +345,7 @@ async def test_texts_in_consonance_are_compared_and_settled_by_day_and_set_back_
             await applied.doubt_all(c)
             everyone = await installation.registered(c)
             await work.mark(it.db, c, await all_due(c, everyone, await it.db.now(c), "restored"))
-        await tenants.until(lambda: sure(it), what="no doubt")
+        await tenants.until(lambda: sure(it), seconds=180, what="no doubt")
         assert pair.consonance.writes() == 0
 
         [text] = [
@@ -361,8 +361,11 @@ async def test_texts_in_consonance_are_compared_and_settled_by_day_and_set_back_
 
 
 async def sure(it: Any) -> bool:
+    """Whether nothing in Consonance is in doubt."""
+    query = sa.select(applied.applied_table).where(applied.applied_table.c.target == "consonance")
     async with it.db.read() as c:
-        now, rows = await it.db.now(c), (await c.execute(sa.select(applied.applied_table))).all()
+        now, rows = await it.db.now(c), (await c.execute(query)).all()
+    assert rows
     unsure = [row for row in rows if row.intent_claim > row.applied_claim or row.doubt_since is not None]
     return not unsure and all(row.look_again_at is None or row.look_again_at > now for row in rows)
 
