@@ -5,6 +5,7 @@ Times are microseconds since 1970 in BIGINT columns, by PostgreSQL's own clock. 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
 import json
@@ -13,6 +14,7 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -35,6 +37,10 @@ number_table = sa.Table("number", metadata, sa.Column("value", sa.BigInteger, nu
 PASSING = frozenset({"08", "25", "40", "53", "57"})
 #: In a connection's `info`: by how much PostgreSQL's clock is ahead of our steady one.
 AHEAD = "frontlist.ahead"
+#: In a connection's `info`: its server process, as (pid, when it began).
+BACKEND = "frontlist.backend"
+#: Between two attempts to end the server process of a connection that went silent (seconds).
+END_AGAIN = 5.0
 #: How long a connection that was idle may take to answer (seconds); then another one is made.
 PING = 10.0
 #: What the network answers where a host or a route to it is away; Python has no class for these.
@@ -52,6 +58,7 @@ class Database:
         self.url, self.clock = _async_url(url), clock
         self.sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = _engine(self.url, self.sqlite)
+        self._ending: set[asyncio.Task[None]] = set()
 
     @property
     def name(self) -> str:
@@ -65,7 +72,7 @@ class Database:
                 # Taken at once: a deferred lock that is upgraded later fails instead of waiting.
                 await connection.exec_driver_sql("BEGIN IMMEDIATE")
             connection.info.pop(AHEAD, None)
-            async with _transaction(connection, self.sqlite):
+            async with self._transaction(connection):
                 yield connection
 
     @asynccontextmanager
@@ -74,7 +81,7 @@ class Database:
             if self.sqlite:
                 await connection.exec_driver_sql("BEGIN")
             connection.info.pop(AHEAD, None)
-            async with _transaction(connection, self.sqlite):
+            async with self._transaction(connection):
                 yield connection
 
     async def now(self, connection: AsyncConnection) -> int:
@@ -206,7 +213,58 @@ class Database:
         return sa.func.unnest(*arrays).table_valued(*named, name=name).render_derived()
 
     async def close(self) -> None:
+        for task in self._ending:
+            task.cancel()
+        await asyncio.gather(*self._ending, return_exceptions=True)
         await self.engine.dispose()
+
+    @asynccontextmanager
+    async def _transaction(self, connection: AsyncConnection) -> AsyncIterator[None]:
+        if not self.sqlite:
+            try:
+                async with connection.begin():
+                    try:
+                        yield
+                    except TimeoutError as error:
+                        # A server that was silent once would be silent for as long when told to roll back.
+                        await self._give_up(connection, error)
+                        raise
+            except TimeoutError as error:
+                await self._give_up(connection, error)
+                raise
+            return
+        try:
+            yield
+        except BaseException:
+            await connection.rollback()
+            raise
+        await connection.commit()
+
+    async def _give_up(self, connection: AsyncConnection, error: BaseException) -> None:
+        if connection.invalidated or connection.closed:
+            return
+        backend = connection.info.get(BACKEND)
+        await connection.invalidate(error)
+        if backend is not None:
+            task = asyncio.create_task(self._end(*backend))
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
+
+    async def _end(self, pid: int, began: datetime) -> None:
+        """The server process of a connection that went silent: it may wait for us for ever, with its locks.
+
+        Where a statement was prepared and not begun, none of PostgreSQL's own time-outs ends that.
+        """
+        end = sa.text(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = :pid AND backend_start = :began"
+        )
+        for _ in range(10):
+            try:
+                async with self.engine.connect() as connection:
+                    await connection.execute(end, {"pid": pid, "began": began})
+                    return
+            except (DBAPIError, OSError, TimeoutError):
+                await asyncio.sleep(END_AGAIN)
 
 
 def among(connection: AsyncConnection, column: sa.ColumnElement[Any], values: Iterable[Any]) -> sa.ColumnElement[bool]:
@@ -274,25 +332,6 @@ def reason(error: BaseException) -> str:
     return str(getattr(error, "orig", None) or error).partition("\n")[0] or type(error).__name__
 
 
-@asynccontextmanager
-async def _transaction(connection: AsyncConnection, explicit: bool) -> AsyncIterator[None]:
-    if not explicit:
-        async with connection.begin():
-            try:
-                yield
-            except TimeoutError as error:
-                # A server that was silent once would be silent for as long when told to roll back.
-                await connection.invalidate(error)
-                raise
-        return
-    try:
-        yield
-    except BaseException:
-        await connection.rollback()
-        raise
-    await connection.commit()
-
-
 def _async_url(url: str) -> URL:
     parsed = make_url(url)
     drivers = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
@@ -326,6 +365,14 @@ def _engine(url: URL, is_sqlite: bool) -> AsyncEngine:
         }
         # The last one used is used first: where all went silent, what was made anew since is not behind the others.
         engine = create_async_engine(url, pool_size=10, max_overflow=10, pool_use_lifo=True, connect_args=connect)
+
+        @sa.event.listens_for(engine.sync_engine, "connect")
+        def _knows(connection: Any, record: Any) -> None:
+            """Behind a pooler the server process is not ours alone, and has another number than we were told."""
+            ask = "SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()"
+            row = connection.run_async(lambda driver: driver.fetchrow(ask))
+            if row["pid"] == connection.driver_connection.get_server_pid():
+                record.info[BACKEND] = tuple(row)
 
         @sa.event.listens_for(engine.sync_engine, "checkout")
         def _answers(connection: Any, _record: object, _proxy: object) -> None:
