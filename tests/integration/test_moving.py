@@ -9,14 +9,18 @@ from typing import Any
 import pytest
 
 import tenants
-from frontlist import runtime
+from frontlist import TitleKey, runtime, undoing
+from frontlist.explaining import explain
 from frontlist.linking import accepting, reports
 from frontlist.linking.reading import Options
+from frontlist.previewing import Preview
 from frontlist.settings import Settings
 from frontlist.state import findings
+from frontlist.state.work import Priority
 from frontlist_sandbox.consonance.model import Product
 
 PRIDE, SOULS = 61001, 61003
+OLD = TitleKey(f"work:{PRIDE}")
 SHOP = {"channel": "web_shop"}
 
 
@@ -97,6 +101,30 @@ async def test_a_product_that_moves_there_and_back_ends_where_it_began(
             await tenants.until(lambda at=at: stands(pair, product.id) == at, what=f"the record at {work}")  # type: ignore[misc]
         await rests(it, pair)
         assert stands(pair, product.id) == before
+
+
+async def test_previews_explain_and_undo_say_that_the_other_work_has_the_record(
+    installation: Settings, pair: tenants.Pair
+) -> None:
+    async with tenants.prepared(installation), tenants.running(installation) as it:
+        await tenants.settled(it)
+        product = last_of(pair, PRIDE)
+        before = stands(pair, product.id)
+        move(pair, product.id, SOULS)
+        await tenants.until(
+            lambda: stands(pair, product.id) == (SOULS, *before[1:]), what="the record at the other work"
+        )
+        await rests(it, pair)
+        resource, why = f"fourallportal/product/{record(pair, product.id)['id']}", f"work:{SOULS} has it now"
+        previewed = [each async for each in Preview(it, Priority.METADATA).looked("metadata", [OLD])]
+        [seen] = [each for each in previewed if str(each.resource) == resource]
+        assert (seen.writes, seen.waits) == (False, f"{why}, and {OLD} lets go of it")
+        [told] = (await explain(it, OLD))["consumers"]
+        [said] = [each for each in told["desired"] if each["resource"] == resource]
+        assert (said["does"], said["waits"]) == ("waits", f"{why}, and {OLD} lets go of it")
+        undone = await undoing.plan(it, undoing.Selection(title=OLD))
+        [cell] = [each for each in undone.cells if str(each.resource) == resource]
+        assert (cell.verdict, cell.why) == ("no longer planned", why)
 
 
 async def test_a_text_of_its_own_moves_with_the_product(installation: Settings, pair: tenants.Pair) -> None:
