@@ -131,14 +131,18 @@ async def test_a_text_of_its_own_moves_with_the_product(installation: Settings, 
     async with tenants.prepared(installation), tenants.running(installation) as it:
         await tenants.settled(it)
         product = last_of(pair, PRIDE)
-        cells = {"description_long": "<p>Its own words.</p>", "copy_state": "released"}
-        fields = {name: [{"value": value, "dimensions": {"locale": "en_GB"}}] for name, value in cells.items()}
-        pair.dam.send("POST", "/sandbox/objects/product", {"id": record(pair, product.id)["id"], **fields})
+        give_copy(pair, product.id)
         await tenants.until(lambda: (own_texts(pair, PRIDE), own_texts(pair, SOULS)) == (1, 0), what="the text")
         move(pair, product.id, SOULS)
         await tenants.until(lambda: (own_texts(pair, PRIDE), own_texts(pair, SOULS)) == (0, 1), what="the text there")
         await rests(it, pair)
         assert (own_texts(pair, PRIDE), own_texts(pair, SOULS)) == (0, 1)
+
+
+def give_copy(pair: tenants.Pair, product: int) -> None:
+    cells = {"description_long": "<p>Its own words.</p>", "copy_state": "released"}
+    fields = {name: [{"value": value, "dimensions": {"locale": "en_GB"}}] for name, value in cells.items()}
+    pair.dam.send("POST", "/sandbox/objects/product", {"id": record(pair, product)["id"], **fields})
 
 
 def own_texts(pair: tenants.Pair, work: int) -> int:
@@ -168,6 +172,10 @@ async def test_a_linked_record_follows_its_product_and_no_second_one_is_made(
         await rests(it, pair)
         assert standing_for(pair, product.id) == ["theirs"]
         assert stands(pair, product.id) == (SOULS, *before[1:])
+        give_copy(pair, product.id)
+        await tenants.until(lambda: own_texts(pair, SOULS) == 1, what="its own text at the other work")
+        await rests(it, pair)
+        assert (own_texts(pair, PRIDE), own_texts(pair, SOULS)) == (0, 1)
 
 
 def standing_for(pair: tenants.Pair, product: int) -> list[str]:
