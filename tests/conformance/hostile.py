@@ -219,13 +219,18 @@ class Emptying(Behaved):
 
 
 class Removing(Behaved):
-    """Removes what it cannot read."""
+    """Removes what it cannot read, or lets go of it."""
+
+    def __init__(self, *, releases: bool = False) -> None:
+        self.releases = releases
 
     def plan(self, dossier: Dossier, context: Context) -> Plan:
         plan = super().plan(dossier, context)
         if plan.desired or dossier.get("consonance", "metadata").state != "unreadable":
             return plan
         shelf = Resource("fourallportal", "shelf", chosen_id(context.tenant, "shelf", dossier.title))
+        if self.releases:
+            return Plan((Ensure(shelf, {FieldKey("hidden"): True}, 100, create=False, releases=True),))
         return Plan((Absent(shelf, 100, "it cannot be read"),))
 
 
@@ -322,6 +327,13 @@ HOSTILE: list[tuple[str, str, Any]] = [
         Twisted(lambda plan, dossier, context: beside(plan, Absent(record(plan), 100, "why not"))),
     ),
     (
+        "keeps a record and lets go of it",
+        "one-voice",
+        Twisted(
+            lambda plan, dossier, context: beside(plan, Ensure(record(plan), {}, 100, create=False, releases=True))
+        ),
+    ),
+    (
         "groups a field that it does not plan",
         "whole-groups",
         Twisted(groups_what_it_does_not_plan),
@@ -362,4 +374,5 @@ HOSTILE: list[tuple[str, str, Any]] = [
     ("plans for what is not known", "unknown-widens-nothing", Unknown()),
     ("empties what it cannot read", "unknown-widens-nothing", Emptying()),
     ("removes what it cannot read", "unknown-widens-nothing", Removing()),
+    ("lets go of what it cannot read", "unknown-widens-nothing", Removing(releases=True)),
 ]

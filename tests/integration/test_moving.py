@@ -9,14 +9,18 @@ from typing import Any
 import pytest
 
 import tenants
-from frontlist import runtime
+from frontlist import TitleKey, runtime, undoing
+from frontlist.explaining import explain
 from frontlist.linking import accepting, reports
 from frontlist.linking.reading import Options
+from frontlist.previewing import Preview
 from frontlist.settings import Settings
 from frontlist.state import findings
+from frontlist.state.work import Priority
 from frontlist_sandbox.consonance.model import Product
 
 PRIDE, SOULS = 61001, 61003
+OLD = TitleKey(f"work:{PRIDE}")
 SHOP = {"channel": "web_shop"}
 
 
@@ -99,18 +103,46 @@ async def test_a_product_that_moves_there_and_back_ends_where_it_began(
         assert stands(pair, product.id) == before
 
 
+async def test_previews_explain_and_undo_say_that_the_other_work_has_the_record(
+    installation: Settings, pair: tenants.Pair
+) -> None:
+    async with tenants.prepared(installation), tenants.running(installation) as it:
+        await tenants.settled(it)
+        product = last_of(pair, PRIDE)
+        before = stands(pair, product.id)
+        move(pair, product.id, SOULS)
+        await tenants.until(
+            lambda: stands(pair, product.id) == (SOULS, *before[1:]), what="the record at the other work"
+        )
+        await rests(it, pair)
+        resource, why = f"fourallportal/product/{record(pair, product.id)['id']}", f"work:{SOULS} has it now"
+        previewed = [each async for each in Preview(it, Priority.METADATA).looked("metadata", [OLD])]
+        [seen] = [each for each in previewed if str(each.resource) == resource]
+        assert (seen.writes, seen.waits) == (False, f"{why}, and {OLD} lets go of it")
+        [told] = (await explain(it, OLD))["consumers"]
+        [said] = [each for each in told["desired"] if each["resource"] == resource]
+        assert (said["does"], said["waits"]) == ("waits", f"{why}, and {OLD} lets go of it")
+        undone = await undoing.plan(it, undoing.Selection(title=OLD))
+        [cell] = [each for each in undone.cells if str(each.resource) == resource]
+        assert (cell.verdict, cell.why) == ("no longer planned", why)
+
+
 async def test_a_text_of_its_own_moves_with_the_product(installation: Settings, pair: tenants.Pair) -> None:
     async with tenants.prepared(installation), tenants.running(installation) as it:
         await tenants.settled(it)
         product = last_of(pair, PRIDE)
-        cells = {"description_long": "<p>Its own words.</p>", "copy_state": "released"}
-        fields = {name: [{"value": value, "dimensions": {"locale": "en_GB"}}] for name, value in cells.items()}
-        pair.dam.send("POST", "/sandbox/objects/product", {"id": record(pair, product.id)["id"], **fields})
+        give_copy(pair, product.id)
         await tenants.until(lambda: (own_texts(pair, PRIDE), own_texts(pair, SOULS)) == (1, 0), what="the text")
         move(pair, product.id, SOULS)
         await tenants.until(lambda: (own_texts(pair, PRIDE), own_texts(pair, SOULS)) == (0, 1), what="the text there")
         await rests(it, pair)
         assert (own_texts(pair, PRIDE), own_texts(pair, SOULS)) == (0, 1)
+
+
+def give_copy(pair: tenants.Pair, product: int) -> None:
+    cells = {"description_long": "<p>Its own words.</p>", "copy_state": "released"}
+    fields = {name: [{"value": value, "dimensions": {"locale": "en_GB"}}] for name, value in cells.items()}
+    pair.dam.send("POST", "/sandbox/objects/product", {"id": record(pair, product)["id"], **fields})
 
 
 def own_texts(pair: tenants.Pair, work: int) -> int:
@@ -140,6 +172,10 @@ async def test_a_linked_record_follows_its_product_and_no_second_one_is_made(
         await rests(it, pair)
         assert standing_for(pair, product.id) == ["theirs"]
         assert stands(pair, product.id) == (SOULS, *before[1:])
+        give_copy(pair, product.id)
+        await tenants.until(lambda: own_texts(pair, SOULS) == 1, what="its own text at the other work")
+        await rests(it, pair)
+        assert (own_texts(pair, PRIDE), own_texts(pair, SOULS)) == (0, 1)
 
 
 def standing_for(pair: tenants.Pair, product: int) -> list[str]:

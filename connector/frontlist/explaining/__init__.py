@@ -109,8 +109,8 @@ class _One:
             held = await applied.of_resources(self.it.db, c, consumer.name, resources)
             beside = await aftermath.beside(c, consumer.name, [self.title], resources)
         puts = [beside.put(each) for each in plan.desired]
-        desired = [self._kept(each.desired, seen) for each in puts]
         held = {**seen.held, **held}
+        desired = [self._kept(each.desired, seen, held) for each in puts]
         seen_live = await live(self.it.targets, [each.desired for each in puts])
         standings = [
             self._standing(put.desired, kept, seen, held, dossier, priority, consumer)
@@ -141,11 +141,11 @@ class _One:
             ],
         }
 
-    def _kept(self, desired: Desired, seen: Seen) -> Desired:
+    def _kept(self, desired: Desired, seen: Seen, held: Mapping[Resource, applied.Applied]) -> Desired:
         """As the worker orders it."""
         if seen.adopted.get(self.title):
             return desired
-        return without_first_erasures(desired, seen.held.get(desired.resource))
+        return without_first_erasures(desired, held.get(desired.resource))
 
     def _standing(
         self,

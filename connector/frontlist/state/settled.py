@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontlist.contract import Json, Resource, TitleKey
+from frontlist.state.applied import applied_table
 from frontlist.state.database import CHUNK, Database, among, dump, load, metadata, typed
 
 #: (target, kind, source id) -> the id there; `source_id` is Consonance's, e.g. a product id.
@@ -175,13 +176,21 @@ async def titles_by_object(connection: AsyncConnection, target: str) -> dict[Res
 async def titles_of_objects(
     connection: AsyncConnection, target: str, objects: Iterable[tuple[str, str]]
 ) -> dict[Resource, TitleKey]:
-    """Of (kind, id): the title that each is linked to, where it is."""
-    c = link_table.c
+    """Of (kind, id), where linked: the title that it is linked to, or that has claimed it since."""
+    c, a = link_table.c, applied_table.c
     wanted = sorted(set(objects))
     out: dict[Resource, TitleKey] = {}
     for start in range(0, len(wanted), CHUNK):
-        part = sa.tuple_(c.target, c.kind, c.id).in_([(target, *each) for each in wanted[start : start + CHUNK]])
-        for row in await connection.execute(sa.select(c.kind, c.id, c.title).where(part)):
+        part = [(target, *each) for each in wanted[start : start + CHUNK]]
+        # Links and claims draw their numbers from one sequence.
+        since = sa.and_(a.target == c.target, a.kind == c.kind, a.id == c.id, a.intent_claim > c.number)
+        query = (
+            sa.select(c.kind, c.id, sa.func.coalesce(a.title, c.title).label("title"))
+            .select_from(link_table.outerjoin(applied_table, since))
+            .where(sa.tuple_(c.target, c.kind, c.id).in_(part))
+            .order_by(sa.func.coalesce(a.title_revision, 0), sa.func.coalesce(a.intent_claim, 0))
+        )
+        for row in await connection.execute(query):
             out[Resource(target, row.kind, row.id)] = TitleKey(row.title)
     return out
 

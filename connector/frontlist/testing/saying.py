@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from frontlist.contract import EVERY_FIELD, Absent, Desired, Ensure, Json, Plan, Writes
-from frontlist.testing.trying import Fault, Faults, Trial, ensures
+from frontlist.testing.trying import Fault, Faults, Trial, ensures, let_go
 from frontlist_schemas import CanonicalError, canonical
 
 
@@ -72,8 +72,8 @@ def unclean(value: Json) -> str | None:
 
 def one_voice(trial: Trial) -> Faults:
     for case, plan in trial.plans(trial.every):
-        removed = {each.resource for each in plan.desired if isinstance(each, Absent)}
-        for resource in sorted({each.resource for each in ensures(plan)} & removed):
+        claimed = {each.resource for each in ensures(plan) if not each.releases}
+        for resource in sorted(claimed & let_go(plan)):
             yield Fault(case.label, f"{resource} shall be there and shall not be there")
         said = Counter((each.resource, key) for each in ensures(plan) for key in each.fields)
         for (resource, key), times in said.items():

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from frontlist.contract import Absent, Plan
+from frontlist.contract import Plan
 from frontlist.testing.cases import Case, renamed, unknown
-from frontlist.testing.trying import Fault, Faults, Trial, cells, difference, resources
+from frontlist.testing.trying import Fault, Faults, Trial, cells, difference, let_go, resources
 
 #: A second, a night, and longer than any list of dates that a title has.
 LATER = (timedelta(seconds=1), timedelta(hours=14), timedelta(days=4000))
@@ -69,9 +69,9 @@ def _wider(known: Plan, less: Plan) -> Iterator[str]:
     """What is made, removed or emptied only because something is not known."""
     for resource in sorted(resources(less) - resources(known)):
         yield f"{resource} is planned, which it is not when all is known"
-    removed = {each.resource for each in known.desired if isinstance(each, Absent)}
+    dropped = let_go(known)
     for each in less.desired:
-        if isinstance(each, Absent) and each.resource in resources(known) - removed:
+        if each.resource in (resources(known) - dropped) & let_go(less):
             yield f"{each.resource} shall go, which it shall not when all is known"
     stated = cells(known)
     for (resource, key), value in cells(less).items():

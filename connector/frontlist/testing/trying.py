@@ -155,6 +155,11 @@ def resources(plan: Plan) -> set[Resource]:
     return {each.resource for each in plan.desired}
 
 
+def let_go(plan: Plan) -> set[Resource]:
+    """What the title says that it has no longer."""
+    return {each.resource for each in plan.desired if isinstance(each, Absent) or each.releases}
+
+
 def difference(first: Plan | str, second: Plan | str) -> str:
     """The first place at which two answers differ, shown."""
     if isinstance(first, str) or isinstance(second, str):

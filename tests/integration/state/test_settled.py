@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from frontlist.contract import Resource, TitleKey
 from frontlist.state import settled
+from frontlist.state.applied import applied_table
 from frontlist.state.database import Database
 from frontlist.state.settled import Decision, Link
 
@@ -55,6 +57,19 @@ async def test_the_link_of_a_product_counts_for_the_title_that_has_it_today(db: 
     async with db.read() as c:
         found = await settled.links_of(c, [TITLE, OTHER], {TITLE: [], OTHER: [PRODUCT.id, "99"]})
     assert found == {TITLE: {PRODUCT: "a"}, OTHER: {PRODUCT: "a"}}
+
+
+@pytest.mark.parametrize(("claim", "title"), [(4, TITLE), (6, OTHER)])
+async def test_an_object_is_of_the_title_that_claimed_it_after_it_was_linked(
+    db: Database, claim: int, title: TitleKey
+) -> None:
+    await save(db, link(5))
+    row = {"target": "fourallportal", "kind": "product", "id": "a", "consumer": "metadata", "title": OTHER}
+    stored = {**row, "intent_claim": claim, "intent_vector": "{}", "intent_at": 0, "title_revision": 1}
+    async with db.begin() as c:
+        await c.execute(applied_table.insert(), [stored])
+        found = await settled.titles_of_objects(c, "fourallportal", [("product", "a"), ("product", "b")])
+    assert found == {Resource("fourallportal", "product", "a"): title}
 
 
 async def test_the_link_of_a_work_is_not_that_of_a_product_with_its_number(db: Database) -> None:
