@@ -102,8 +102,7 @@ class Applied:
 class Intent:
     """What is about to be written. `vector`: activation and "<system>.<aspect>" -> number; `was`: the old values.
 
-    `run`: what set it off, where it has a name ("replay/<id>"); `creates`: nothing stood there. `at`: when it was done,
-    if that is long past.
+    `run`: what set it off, where it has a name ("replay/<id>"); `creates`: nothing stood there.
     """
 
     resource: Resource
@@ -115,7 +114,7 @@ class Intent:
     was: Mapping[FieldKey, Json]
     progress: Mapping[str, Json] = field(default_factory=dict)
     run: str = ""
-    at: int | None = None
+    at: int | None = None  # when it was done, where that is long past
     creates: bool = False
 
 
