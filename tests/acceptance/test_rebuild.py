@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 import tenants
 from acceptance.test_crashes import edit, ours, record
@@ -91,12 +92,15 @@ async def test_after_a_rebuild_an_empty_value_erases_what_we_wrote_and_nothing_e
     first = tenants.settings(tmp_path, f"sqlite:///{tmp_path}/first.sqlite", kafka_bootstrap, topic_prefix, pair)
     async with tenants.prepared(first), tenants.running(first) as it:
         await tenants.settled(it)
-        pair.consonance.send("PATCH", "/sandbox/works/61001", {"authorship_description": "ours"})
-        await tenants.until(lambda: cell(pair, "author_line") == "ours", what="the line")
+        pair.consonance.send("PATCH", "/sandbox/works/61001", {"authorship_description": "ours, once"})
+        await tenants.until(lambda: cell(pair, "author_line") == "ours, once", what="the line")
         await tenants.settled(it)
         assert cell(pair, "subtitle") is None
     pair.dam.send("POST", "/sandbox/objects/title", {"id": record(pair, 61001)["id"], "subtitle": "a person's"})
     pair.consonance.send("PATCH", "/sandbox/works/61001", {"authorship_description": None})
+    # Published, and not worked before the database is lost.
+    async with tenants.running(first, parts=("capture", "intake")) as it:
+        await tenants.until(lambda: said_nowhere(it, "ours, once"), what="the empty line on the topics")
     second = tenants.settings(tmp_path, database_url, kafka_bootstrap, topic_prefix, pair)
     async with tenants.prepared(second, mode=None):
         async with runtime.opened(second) as it:
@@ -105,6 +109,12 @@ async def test_after_a_rebuild_an_empty_value_erases_what_we_wrote_and_nothing_e
             await tenants.until(lambda: cell(pair, "author_line") is None, what="the line erased")
             await tenants.settled(it)
     assert cell(pair, "subtitle") == "a person's"
+
+
+async def said_nowhere(it: runtime.Installation, words: str) -> bool:
+    async with it.db.read() as c:
+        bodies = (await c.execute(sa.select(document_table.c.body))).scalars().all()
+    return not any(words in (body or "") for body in bodies)
 
 
 def cell(pair: tenants.Pair, field: str) -> Any:
@@ -184,7 +194,7 @@ async def test_a_start_that_began_before_the_rebuild_is_refused_too(
     async with tenants.prepared(found, mode=None), runtime.opened(found) as early:
         await half(found, 1)
         with pytest.raises(ConfigurationError, match="was interrupted"):
-            await runtime.run(early, asyncio.Event())
+            await asyncio.wait_for(runtime.run(early, asyncio.Event()), 60)
 
 
 async def test_a_database_that_an_installation_works_with_is_not_rebuilt(

@@ -110,8 +110,7 @@ class Intent:
     """What is about to be written. `vector`: activation and "<system>.<aspect>" -> number; `was`: the old values.
 
     `run`: what set it off, where it has a name ("replay/<id>"); `creates`: nothing stood there. `revision`: of the
-    statement by which the title claims the resource, or by which it lets go of it (`releases`). `at`: when it was
-    done, if that is long past.
+    statement by which the title claims the resource, or by which it lets go of it (`releases`).
     """
 
     resource: Resource
@@ -123,7 +122,7 @@ class Intent:
     was: Mapping[FieldKey, Json]
     progress: Mapping[str, Json] = field(default_factory=dict)
     run: str = ""
-    at: int | None = None
+    at: int | None = None  # when it was done, where that is long past
     creates: bool = False
     revision: int = 0
     releases: bool = False
