@@ -11,6 +11,7 @@ import copy
 import itertools
 import os
 import re
+import secrets
 import threading
 import time
 from collections import defaultdict
@@ -33,6 +34,7 @@ from stdnum import ean
 
 import tenants
 from frontlist import runtime
+from frontlist.embedded import Databases
 from frontlist.settings import Settings
 from frontlist.state import work
 from frontlist_sandbox.catalogue.bundled import bundled
@@ -590,8 +592,20 @@ def test_writes_stop_when_edits_stop_and_all_is_as_it_must_be(
     play(OnSqlite, stories=5, steps=14)
 
 
-def test_the_same_on_postgresql(tmp_path: Path, topic_prefix: str, kafka_bootstrap: str, postgresql_url: str) -> None:
-    class OnPostgresql(Editing):
-        place = staticmethod(places(tmp_path, topic_prefix, kafka_bootstrap, lambda _name: postgresql_url))
+def test_the_same_on_postgresql(
+    tmp_path: Path, topic_prefix: str, kafka_bootstrap: str, postgres_server: Databases
+) -> None:
+    made: list[str] = []
 
-    play(OnPostgresql, stories=1, steps=14)
+    def database(_name: str) -> str:
+        made.append(f"t{secrets.token_hex(6)}")
+        return postgres_server.create(made[-1]).replace("postgresql://", "postgresql+asyncpg://", 1)
+
+    class OnPostgresql(Editing):
+        place = staticmethod(places(tmp_path, topic_prefix, kafka_bootstrap, database))
+
+    try:
+        play(OnPostgresql, stories=1, steps=14)
+    finally:
+        for name in made:
+            postgres_server.drop(name)
