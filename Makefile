@@ -25,11 +25,11 @@ demo: .venv/.ready ## the whole product on real Kafka, until Ctrl-C (ONCE=1: unt
 bench: .venv/.ready ## the figures of delivery, beside its peers (ONLY=distinct,intake; ARGS=--quick); needs Go, Java, Maven
 	$(BIN)/python benchmarks/bench.py $(if $(ONLY),--only $(ONLY)) $(ARGS)
 
-test: .venv/.ready lint types ## lint, types, and all tests on real Kafka and PostgreSQL but the rest of the fault matrix
+test: .venv/.ready lint types ## lint, types, all tests on real Kafka and PostgreSQL but what make test-faults adds
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not matrix" $(ARGS)
 
-test-faults: .venv/.ready ## the whole fault matrix: processes, Kafka, database and targets that fail under load
-	$(BIN)/python -m pytest tests/faults tests/acceptance/test_crashes.py -n $(WORKERS) --dist loadgroup $(ARGS)
+test-faults: .venv/.ready ## the whole fault matrix under load, and whole installations on SQLite too
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "fault or matrix" $(ARGS)
 
 lint: .venv/.ready ## ruff
 	$(BIN)/ruff check .

@@ -93,6 +93,15 @@ def sqlite_url(tmp_path: Path) -> str:
     return f"sqlite+aiosqlite:///{tmp_path / 'frontlist.sqlite'}"
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A module that says `WHOLE = True` runs whole installations: `make test-faults` alone plays it on SQLite too."""
+    for item in items:
+        whole = isinstance(item, pytest.Function) and getattr(item.module, "WHOLE", False)
+        if whole and hasattr(item, "callspec") and item.callspec.params.get("database_url") == "sqlite":
+            item.add_marker(pytest.mark.matrix)
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest) -> str:
     """The test runs once on each database, each time on a fresh, empty one."""

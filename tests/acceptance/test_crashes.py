@@ -17,6 +17,8 @@ import tenants
 from frontlist.settings import load
 from frontlist.step import NAMES
 
+WHOLE = True
+
 CHILD = Path(tenants.__file__).with_name("crashing.py")
 STAYS, RETURNS, BUSY = 61001, 61003, 61002
 LOCALE = {"locale": "en_GB"}
@@ -83,10 +85,7 @@ async def crash(file: Path, pair: tenants.Pair, name: str, nth: int) -> None:
     assert child.returncode == -9, said.decode()[-2000:]
 
 
-# Two minutes of two cores each; a kill -9 on SQLite is in the fault matrix too.
-@pytest.mark.parametrize(
-    "database_url", ["postgresql", pytest.param("sqlite", marks=pytest.mark.matrix)], indirect=True
-)
+@pytest.mark.fault
 @pytest.mark.timeout(600)
 async def test_after_a_kill_at_each_step_both_sides_end_right(file: Path, pair: tenants.Pair) -> None:
     async with tenants.prepared(load(file)):

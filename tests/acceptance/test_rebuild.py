@@ -20,6 +20,8 @@ from frontlist.state.applied import applied_table, before_table
 from frontlist.state.dossier import document_table
 from frontlist.state.findings import finding_table
 
+WHOLE = True
+
 
 @pytest.fixture
 def pair():

@@ -13,10 +13,12 @@ from faults import scene as scenes
 from faults.scene import Place, Scene
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """One worker plays all rows: the servers are theirs alone, and they stop them."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.fault)
             item.add_marker(pytest.mark.xdist_group("faults"))
             item.add_marker(pytest.mark.timeout(600))
 

@@ -47,7 +47,8 @@ def test_a_broker_that_is_gone_for_two_minutes_is_waited_for(scene: Scene) -> No
     assert one.alive, one.said()
 
 
-@pytest.mark.parametrize("how", ["gone", pytest.param("a black hole", marks=pytest.mark.matrix)])
+@pytest.mark.matrix
+@pytest.mark.parametrize("how", ["gone", "a black hole"])
 def test_sigterm_while_the_broker_does_not_answer_ends_in_time(scene: Scene, how: str) -> None:
     stopped = scene.stops_without(scene.place.to_kafka, how, edits=40, repeats=SOME)
     assert stopped.process.returncode == 0, stopped.said()

@@ -35,6 +35,7 @@ def test_after_a_kill_9_the_next_one_goes_on(make: Callable[..., Scene], sqlite:
     scene.ends_right(repeats=IN_FLIGHT)
 
 
+@pytest.mark.matrix
 def test_sigterm_in_mid_pass_finishes_the_calls_and_repeats_nothing(scene: Scene) -> None:
     one = scene.runs()
     with scene.load() as load:
@@ -135,6 +136,7 @@ def captures(replica: Replica) -> bool:
     return replica.probes.until_ready().checks["capture/consonance"][1] == "captures"
 
 
+@pytest.mark.matrix
 def test_replicas_join_and_leave_and_two_share_the_work(scene: Scene) -> None:
     one = scene.runs()
     with scene.load() as load:

@@ -31,6 +31,8 @@ from frontlist.state import work
 from frontlist_sandbox.catalogue import stages
 from frontlist_sandbox.consonance.model import MarketingText, Named, Product, Tenant, Work
 
+WHOLE = True
+
 WORKS = 125
 #: What changed today is reported by every poll of the day.
 LONG_AGO = date(2020, 1, 1)

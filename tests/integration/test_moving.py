@@ -19,6 +19,8 @@ from frontlist.state import findings
 from frontlist.state.work import Priority
 from frontlist_sandbox.consonance.model import Product
 
+WHOLE = True
+
 PRIDE, SOULS = 61001, 61003
 OLD = TitleKey(f"work:{PRIDE}")
 SHOP = {"channel": "web_shop"}

@@ -20,6 +20,8 @@ from frontlist.settings import Settings, load
 from frontlist.state import captured, findings
 from frontlist.state.applied import before_table
 
+WHOLE = True
+
 WORK = 61001
 TITLE = f"work:{WORK}"
 
