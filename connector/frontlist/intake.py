@@ -203,6 +203,8 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
         try:
             async with self.db.read() as c:
                 await self._known(c)
+                if await installation.fact(c, installation.BEHIND) == installation.NOTICED:
+                    raise OlderDatabaseError
         except OlderDatabaseError as error:
             self._failure = error
         except Exception as error:

@@ -508,6 +508,7 @@ async def _read_back(it: Installation, there: Mapping[str, TopicState]) -> None:
     async with it.db.begin() as c:
         await it.db.raise_numbers(c)
         await installation.state(it.db, c, {installation.BEHIND: "1"})
+        await work.free_all(c)
         await applied.doubt_all(c)
         everyone = await installation.registered(c)
         await work.mark(it.db, c, await all_due(c, everyone, await it.db.now(c), "restored"))

@@ -296,8 +296,9 @@ class Worker:
                 oldest=self._claims % FAIR == 0,
             )
             if any(each.claim <= self._highest for each in claims):
-                # Its numbers went back: a backup was restored under us. Intake will notice, and read everything back.
-                await c.rollback()
+                # Its numbers went back: a backup was restored under us. Intake hears of it, and reads everything back.
+                await installation.state(self.db, c, {installation.BEHIND: installation.NOTICED})
+                await work.free_all(c)
                 self._trouble = "the database is older than it was, so nothing is claimed before intake has read back"
                 return active, []
             self._highest = max((each.claim for each in claims), default=self._highest)

@@ -110,6 +110,13 @@ class Probes:
         wrong = [each.unready for each in self.readiness if each.asked >= began and not each.ready]
         assert not wrong, f"out of service: {wrong}"
 
+    def until_turned(self) -> None:
+        """What was frozen is live again at once: the first answer may come before the event loop has turned."""
+        wait = time.monotonic() + PATIENCE
+        while self._served and httpx.get(f"http://{self.address}{LIVE}", timeout=PATIENCE).status_code != 200:
+            assert time.monotonic() < wait, "it was never live again"
+            time.sleep(0.1)
+
     def figures(self) -> dict[str, float]:
         """The gauges of now, each the sum over its labels."""
         with self.asking:

@@ -101,6 +101,7 @@ class Replica:
                 yield
             finally:
                 self.signal(signal.SIGCONT)
+            self.probes.until_turned()
 
     def kill(self) -> None:
         """As by `kill -9`."""

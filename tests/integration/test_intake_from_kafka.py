@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from aiokafka import AIOKafkaProducer
 
 import tenants
@@ -12,7 +13,7 @@ from frontlist.contract import TitleKey
 from frontlist.intake import PARTITION_BYTES, Intake, IntakeSettings
 from frontlist.kafka import MAX_BYTES, KafkaSettings, Topics
 from frontlist.observed import Observed
-from frontlist.state import dossier, schema
+from frontlist.state import dossier, installation, schema
 from frontlist.state.database import Database
 from frontlist_schemas.envelope import LARGEST_VALUE, Envelope, encode
 from frontlist_schemas.topics import topic
@@ -104,8 +105,9 @@ class Heard(Observed):
         self.trouble[part] = trouble
 
 
+@pytest.mark.parametrize("by", ["its offsets", "a worker"])
 async def test_intake_says_that_it_reads_back_after_a_backup_was_restored_under_it(
-    sqlite_url: str, kafka_bootstrap: str, topic_prefix: str
+    sqlite_url: str, kafka_bootstrap: str, topic_prefix: str, by: str
 ) -> None:
     kafka = KafkaSettings(bootstrap=kafka_bootstrap, prefix=topic_prefix, group=topic_prefix, partitions=1)
     await Topics(kafka).apply()
@@ -119,6 +121,8 @@ async def test_intake_says_that_it_reads_back_after_a_backup_was_restored_under_
     async def read_back() -> None:
         reading.set()
         await go_on.wait()
+        async with db.begin() as c:
+            await installation.forget(c, installation.BEHIND)
 
     async def stored() -> bool:
         async with db.read() as c:
@@ -129,7 +133,10 @@ async def test_intake_says_that_it_reads_back_after_a_backup_was_restored_under_
     try:
         await tenants.until(stored, what="the document")
         async with db.begin() as c:
-            await c.execute(dossier.offset_table.delete())
+            if by == "a worker":
+                await installation.state(db, c, {installation.BEHIND: installation.NOTICED})
+            else:
+                await c.execute(dossier.offset_table.delete())
         await asyncio.wait_for(reading.wait(), 30)
         assert "older than what Kafka was told" in heard.trouble["intake"]
         go_on.set()

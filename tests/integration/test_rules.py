@@ -25,6 +25,7 @@ from frontlist.kafka import KafkaSettings
 from frontlist.plugins import Plugins
 from frontlist.runtime import Installation
 from frontlist.state import applied, captured, dossier, findings, installation, processes, work
+from frontlist.state.database import number_table
 from frontlist.systems.consonance.settings import ConsonanceSettings
 from frontlist.systems.fourallportal.settings import FourallportalSettings
 from frontlist.vanishing import Drafted, hold
@@ -201,6 +202,41 @@ async def test_a_worker_whose_claim_was_taken_over_writes_nothing(place: Place) 
     slow.step = step
     await slow.once()
     assert place.shelf.writes == []
+
+
+async def test_a_database_whose_numbers_went_back_is_read_back_before_anything_is_claimed(place: Place) -> None:
+    """Also where no record came since the backup, so that intake alone would notice nothing."""
+    await place.wish("work:1", title="A")
+    one = place.worker()
+    assert await one.once() == 1
+    await place.wish("work:1", title="B")
+    async with place.db.begin() as c:
+        await c.execute(
+            sa.update(number_table).values(value=1)
+            if place.db.sqlite
+            else sa.text("SELECT setval('frontlist_number', 1)")
+        )
+    assert await one.once() == 0
+    async with place.db.read() as c:
+        assert await installation.fact(c, installation.BEHIND) == installation.NOTICED
+    assert (await rows(place))["work:1"].claimed_by is None
+    assert len(place.shelf.writes) == 1
+
+
+async def test_what_is_read_back_frees_the_claims_that_the_backup_had(place: Place) -> None:
+    """The process of that name may live, and would wait for itself."""
+    await place.wish("work:0", title="A")
+    one = place.worker()
+    assert await one.once() == 1
+    await place.wish("work:1", title="A")
+    async with place.db.begin() as c:
+        now = await place.db.now(c)
+        await processes.beat(place.db, c, one.process, "work")
+        assert len(await work.claim(place.db, c, one.process, now, 10, ["wishes"])) == 1
+    assert await one.once() == 0
+    async with place.db.begin() as c:
+        await work.free_all(c)
+    assert await one.once() == 1
 
 
 async def test_a_plan_of_a_mapping_that_is_no_longer_active_writes_nothing(place: Place) -> None:

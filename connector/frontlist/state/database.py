@@ -45,6 +45,9 @@ END_AGAIN = 5.0
 PING = 10.0
 #: What the network answers where a host or a route to it is away; Python has no class for these.
 UNREACHABLE = frozenset({errno.EHOSTUNREACH, errno.EHOSTDOWN, errno.ENETUNREACH, errno.ENETDOWN})
+#: Kept prepared on a connection; we have some 200. Each other one takes a second round trip, and between the two no
+#: time-out of PostgreSQL's own would end the transaction of a process that is frozen.
+STATEMENTS = 500
 #: Rows a statement.
 CHUNK = 500
 #: Rows a statement that takes a column's values as one array.
@@ -362,6 +365,7 @@ def _engine(url: URL, is_sqlite: bool) -> AsyncEngine:
             "server_settings": {"application_name": "frontlist", **limits},
             "timeout": 10,
             "command_timeout": 60,
+            "prepared_statement_cache_size": STATEMENTS,
         }
         # The last one used is used first: where all went silent, what was made anew since is not behind the others.
         engine = create_async_engine(url, pool_size=10, max_overflow=10, pool_use_lifo=True, connect_args=connect)

@@ -14,6 +14,8 @@ from frontlist.state.database import Database, dump, load, metadata
 
 #: A fact while a database from an older backup has not caught up with the topics: nobody claims work then.
 BEHIND = "behind"
+#: Its value where a worker saw that numbers went back, until intake begins to read back.
+NOTICED = "noticed"
 #: A fact from the beginning of a rebuild to its end: nothing else works on the database then.
 REBUILDING = "rebuilding"
 

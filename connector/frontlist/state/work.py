@@ -304,6 +304,12 @@ async def release(db: Database, connection: AsyncConnection, process: str, but: 
     await connection.execute(mine.where(sa.not_(among(connection, c.claim, kept))) if kept else mine)
 
 
+async def free_all(connection: AsyncConnection) -> None:
+    """Nobody has anything in hand: who claimed it did so before the backup that this database comes from."""
+    c = work_table.c
+    await connection.execute(sa.update(work_table).where(c.claimed_by.is_not(None)).values(claimed_by=None))
+
+
 async def stopped(connection: AsyncConnection, consumers: Sequence[str], now: int, reason: str) -> list[Due]:
     """What to mark so that everything of these consumers that stopped is tried again."""
     c = work_table.c
