@@ -384,11 +384,13 @@ def rights(bench: Bench) -> Figure:
             known = bench.target.until(
                 lambda now: now.right >= len(titles), bench.scale.patience, still=alive([program])
             )
-            loads.publish(bench.place.kafka, prefix, loads.distinct(bench.scale.due, first=1_000_000))
+            connected = loads.producer(bench.place.kafka)
+            loads.publish(bench.place.kafka, prefix, loads.distinct(bench.scale.due, first=1_000_000), connected)
             due = _until(ours, bench.scale.patience, program, "SELECT count(*) FROM work", bench.scale.due)
             bench.target.behave(20, measure="rights/")
             for each in titles:
-                loads.publish(bench.place.kafka, prefix, loads.distinct(1, first=int(each.title[5:]), aspect="rights"))
+                change = loads.distinct(1, first=int(each.title[5:]), aspect="rights")
+                loads.publish(bench.place.kafka, prefix, change, connected)
                 time.sleep(0.2)
             found, all_of_them = bench.target.until(lambda now: now.measured >= len(titles), 60, still=alive([program]))
         finally:

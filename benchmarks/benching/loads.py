@@ -50,10 +50,8 @@ def latest(changes: Iterable[Change]) -> dict[str, int]:
     return {each.title: each.revision for each in changes}
 
 
-def publish(bootstrap: str, prefix: str, changes: Iterable[Change]) -> int:
-    """Puts them on their topics, in order; answers how many."""
-    said: list[str] = []
-    producer = Producer(
+def producer(bootstrap: str) -> Producer:
+    return Producer(
         {
             "bootstrap.servers": bootstrap,
             "enable.idempotence": True,
@@ -64,14 +62,20 @@ def publish(bootstrap: str, prefix: str, changes: Iterable[Change]) -> int:
             "queue.buffering.max.messages": PENDING * 4,
         }
     )
+
+
+def publish(bootstrap: str, prefix: str, changes: Iterable[Change], by: Producer | None = None) -> int:
+    """Puts them on their topics, in order; answers how many. `by`: a producer that is connected already."""
+    said: list[str] = []
+    by = by or producer(bootstrap)
     count = 0
     for name, key, value, headers in _records(prefix, changes):
-        producer.produce(name, value, key, headers=headers, on_delivery=lambda e, _: said.append(str(e)) if e else None)
+        by.produce(name, value, key, headers=headers, on_delivery=lambda e, _: said.append(str(e)) if e else None)
         count += 1
         if count % PENDING == 0:
-            producer.flush(60)
-        producer.poll(0)
-    left = producer.flush(60)
+            by.flush(60)
+        by.poll(0)
+    left = by.flush(60)
     if left or said:
         raise SystemExit(f"{left + len(said)} records could not be published: {said[:1]}")
     return count

@@ -162,11 +162,6 @@ class Delivery:
         linger = self.settings.linger if target.batch > 1 else 0.0
         return Lane(target, budget, breaker, self._deliver, at_once=self.settings.calls_at_once, linger=linger)
 
-    @property
-    def largest(self) -> int:
-        """The longest array of a target."""
-        return max((each.batch for each in self.targets.values()), default=1)
-
     def share(self, replicas: int) -> None:
         """Calls at once are for all replicas together: each has its part, never less than one and one for rights."""
         whole = self.settings.calls_at_once

@@ -178,8 +178,7 @@ class Worker:
         self._failed = ""
         self._claims, self._tidied, self._highest = 0, 0, 0
         self._untidy = True
-        # At least what fills two arrays.
-        self._pace = _Pace(clock, max(FEWEST, 2 * delivery.largest))
+        self._pace = _Pace(clock)
         self._finish: Group[tuple[Consumer, Title], None] = Group(self._finish_all)
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -716,15 +715,15 @@ def _changed_at(claim: work.Claim, dossier: Dossier) -> int | None:
 class _Pace:
     """How many titles end in a second: so many may wait for a target."""
 
-    def __init__(self, clock: Clock, least: int) -> None:
-        self._clock, self._least = clock, least
-        self._second, self._count, self.titles = 0, 0, least
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._second, self._count, self.titles = 0, 0, FEWEST
 
     def finished(self, worked: bool) -> None:
         """One ended; what came back without its turn does not count."""
         second = self._clock.now_us() // SECOND
         if second != self._second:
-            self.titles = max(self._least, self._count)
+            self.titles = max(FEWEST, self._count)
             self._second, self._count = second, 0
         self._count += worked
         self.titles = max(self.titles, self._count)
