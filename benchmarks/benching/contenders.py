@@ -93,6 +93,7 @@ class Frontlist:
             "mapping": "mapping.yaml",
             "kafka": {"bootstrap": self._place.kafka, "prefix": prefix, "group": prefix},
             "log": {"level": "warning"},
+            "health": {"listen": "127.0.0.1:0"},  # more than one of us runs at times
             "ensure": {"calls_at_once": IN_FLIGHT},
             "systems": {"counting": {"url": self._place.target, "connections": IN_FLIGHT, **counting}},
             **systems,
