@@ -58,4 +58,5 @@ def test_a_registry_and_a_machine_would_be_noticed() -> None:
     assert REGISTRY.search("https://" + ".".join(("files", "pythonhosted", "org")) + "/x")
     assert REGISTRY.search("https://proxy." + ".".join(("golang", "org")) + "/x.mod")
     assert MACHINE.search("see " + "/".join(("", "home", "ada", "frontlist")))
-    assert not MACHINE.search("frontlist/state/work/rows and http://127.0.0.1" + "/".join(("", "work", "1")))
+    rows = "/".join(("frontlist", "state", "work", "rows"))
+    assert not MACHINE.search(rows + " and http://127.0.0.1" + "/".join(("", "work", "1")))
