@@ -334,28 +334,11 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
     # --- storing ---------------------------------------------------------------------------------------------------
 
     async def take(self, records: Sequence[ConsumerRecord]) -> None:
-        """One transaction; what the database refuses (U+0000 in vendor HTML) is bisected to the record."""
-        if not records:
-            return
-        try:
-            async with self.db.begin() as c:
-                coalesced = await self._store(c, records)
-        except (DBAPIError, OverflowError) as error:
-            if gone(error):
-                raise
-            await self._bisect(records, error)
-        else:
-            await self._is_stored(records, coalesced)
+        await bisected(records, self._take, lambda record, why: self._take([record], why))
 
-    async def _bisect(self, records: Sequence[ConsumerRecord], error: Exception) -> None:
-        if len(records) > 1:
-            half = len(records) // 2
-            await self.take(records[:half])
-            await self.take(records[half:])
-            return
-        reason = f"the database refused it: {str(getattr(error, 'orig', error))[:200]}".replace("\x00", "\\0")
+    async def _take(self, records: Sequence[ConsumerRecord], refused: str | None = None) -> None:
         async with self.db.begin() as c:
-            coalesced = await self._store(c, records, refused=reason)
+            coalesced = await self._store(c, records, refused)
         await self._is_stored(records, coalesced)
 
     async def _is_stored(self, records: Sequence[ConsumerRecord], coalesced: Mapping[str, int]) -> None:
@@ -369,7 +352,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
         self.woken.set()
 
     async def _store(
-        self, c: AsyncConnection, records: Sequence[ConsumerRecord], refused: str | None = None
+        self, c: AsyncConnection, records: Sequence[ConsumerRecord], refused: str | None
     ) -> Mapping[str, int]:
         """Answers how many changes were coalesced, by consumer."""
         await self._known(c)
@@ -406,7 +389,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
                     raise ValueError(refused)
                 out.append(read(record))
             except BROKEN as error:
-                await self._report(c, record, error)
+                await unreadable(self.db, c, record, error)
         return out
 
     async def _documents(
@@ -422,7 +405,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
                 try:
                     stored = _document(record, refused)
                 except BROKEN as error:
-                    await self._report(c, record, error)
+                    await unreadable(self.db, c, record, error)
                     continue
                 mine.insert(0, stored)
                 told[DocumentKey(stored.system, stored.aspect), stored.title] = len(same)
@@ -466,8 +449,27 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
                 out += await all_due(c, consumers, now, each.kind)
         return out
 
-    async def _report(self, c: AsyncConnection, record: ConsumerRecord, error: Exception) -> None:
-        await unreadable(self.db, c, record, error)
+
+async def bisected(
+    records: Sequence[ConsumerRecord],
+    store: Callable[[Sequence[ConsumerRecord]], Awaitable[None]],
+    refuse: Callable[[ConsumerRecord, str], Awaitable[None]],
+) -> None:
+    """`store` in one transaction; what the database refuses (U+0000 in vendor HTML) is found by halves."""
+    if not records:
+        return
+    try:
+        await store(records)
+    except (DBAPIError, OverflowError) as error:
+        if gone(error):
+            raise
+        if len(records) == 1:
+            why = f"the database refused it: {str(getattr(error, 'orig', error))[:200]}".replace("\x00", "\\0")
+            await refuse(records[0], why)
+            return
+        half = len(records) // 2
+        await bisected(records[:half], store, refuse)
+        await bisected(records[half:], store, refuse)
 
 
 async def unreadable(db: Database, c: AsyncConnection, record: ConsumerRecord, error: Exception) -> None:

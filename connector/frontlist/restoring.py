@@ -12,22 +12,18 @@ from typing import Any
 
 from aiokafka import ConsumerRecord
 from pydantic import ValidationError
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontlist.contract import FieldKey, Json, Resource, TitleKey
-from frontlist.intake import unreadable
+from frontlist.intake import LARGEST, bisected, unreadable
 from frontlist.keeping import DAY, KeepSettings
 from frontlist.state import applied, erased, installation
 from frontlist.state.applied import Intent, Past
-from frontlist.state.database import Database, gone
+from frontlist.state.database import Database
 from frontlist.state.erased import Erasures
 from frontlist_schemas.journal import Journal
 
 #: In place of words that may name a person who was erased: that the field was ours has to be known, what it said not.
 ERASED = "(erased)"
-#: Above this the databases cannot hold a number.
-LARGEST = 2**63
 
 
 @dataclass(frozen=True)
@@ -51,31 +47,21 @@ class Restoring:
             return cls(db, erasures, await db.now(c) - round(keep.before_images * DAY))
 
     async def take(self, records: Sequence[ConsumerRecord]) -> None:
-        """One transaction; what the database refuses is bisected to the record."""
-        if not records:
-            return
-        try:
-            async with self.db.begin() as c:
-                await self._store(c, records)
-        except (DBAPIError, OverflowError) as error:
-            if gone(error):
-                raise
-            if len(records) == 1:
-                async with self.db.begin() as c:
-                    await unreadable(self.db, c, records[0], error)
-                return
-            half = len(records) // 2
-            await self.take(records[:half])
-            await self.take(records[half:])
+        await bisected(records, self._store, self._refuse)
 
-    async def _store(self, c: AsyncConnection, records: Sequence[ConsumerRecord]) -> None:
-        past = []
-        for record in records:
-            try:
-                past.append(self._past(read(record)))
-            except (ValueError, TypeError) as error:
-                await unreadable(self.db, c, record, error)
-        await applied.restore(self.db, c, past)
+    async def _refuse(self, record: ConsumerRecord, why: str) -> None:
+        async with self.db.begin() as c:
+            await unreadable(self.db, c, record, ValueError(why))
+
+    async def _store(self, records: Sequence[ConsumerRecord]) -> None:
+        async with self.db.begin() as c:
+            past = []
+            for record in records:
+                try:
+                    past.append(self._past(read(record)))
+                except (ValueError, TypeError) as error:
+                    await unreadable(self.db, c, record, error)
+            await applied.restore(self.db, c, past)
 
     def _past(self, line: Journal) -> Past:
         title, fields = TitleKey(line.title), {FieldKey(key): each for key, each in line.fields.items()}
