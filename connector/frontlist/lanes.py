@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 
 from frontlist.breaker import Breaker
@@ -121,11 +121,9 @@ class Lane:
             return 100_000
         return max(2, round(self.budget.per_second)) * self.target.batch
 
-    @asynccontextmanager
-    async def call(self, priority: int) -> AsyncIterator[None]:
+    def call(self, priority: int) -> AbstractAsyncContextManager[None]:
         """A place for one call; the last one is kept for rights."""
-        async with self._calls.one(urgent=priority <= work.Priority.RIGHTS):
-            yield
+        return self._calls.one(urgent=priority <= work.Priority.RIGHTS)
 
     def resize(self, at_once: int) -> None:
         """From now on so many calls at once. Those under way go on, and lock rights out no more than before."""
@@ -205,9 +203,9 @@ class Lane:
         # A title with many resources takes no more places than are free, and never the one that is kept.
         weight = max(1, min(calls, self.at_once - 1 - self._running))
         self._running += weight
-        urgent = min(each.claim.priority for each in bundles) <= work.Priority.RIGHTS
-        self._urgent += urgent
-        task = asyncio.create_task(self._go(bundles, paid, weight, urgent, probing))
+        rights = min(each.claim.priority for each in bundles) <= work.Priority.RIGHTS
+        self._urgent += rights
+        task = asyncio.create_task(self._go(bundles, paid, weight, rights, probing))
         self._slices.add(task)
         task.add_done_callback(self._slices.discard)
 
@@ -238,7 +236,7 @@ class Lane:
                 break
         return out
 
-    async def _go(self, bundles: Sequence[Bundle], paid: Prepaid, weight: int, urgent: bool, probing: bool) -> None:
+    async def _go(self, bundles: Sequence[Bundle], paid: Prepaid, weight: int, rights: bool, probing: bool) -> None:
         failure: BaseException | None = None
         try:
             with self.budget.under_lease(paid, min(each.claim.priority for each in bundles)):
@@ -249,7 +247,7 @@ class Lane:
                 raise
         finally:
             self._running -= weight
-            self._urgent -= urgent
+            self._urgent -= rights
             self._changed.set()
             if probing:
                 self.breaker.ended()

@@ -325,8 +325,9 @@ class Worker:
         try:
             await self._guarded(consumer, claims, active)
         except Exception as error:
-            self._failed = f"paused by the database: {reason(error)}"
-            if not gone(error):
+            if gone(error):
+                self._failed = f"paused by the database: {reason(error)}"
+            else:
                 log.exception("work: titles were given up", consumer=consumer.name)
                 self._failed = f"titles of {consumer.name} were given up: {reason(error)}"
             self._untidy = True
