@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+import tenants
 from frontlist import logs
 from frontlist.embedded import Databases
 from frontlist.memory import collect_rarely
@@ -107,3 +108,10 @@ def database_url(request: pytest.FixtureRequest) -> str:
     """The test runs once on each database, each time on a fresh, empty one."""
     url: str = request.getfixturevalue(f"{request.param}_url")
     return url
+
+
+@pytest.fixture
+def pair() -> Iterator[tenants.Pair]:
+    """Both sandboxes with the bundled catalogue."""
+    with tenants.pair() as both:
+        yield both

@@ -25,12 +25,6 @@ LOCALE = {"locale": "en_GB"}
 
 
 @pytest.fixture
-def pair():
-    with tenants.pair() as both:
-        yield both
-
-
-@pytest.fixture
 def file(tmp_path: Path, database_url, kafka_bootstrap, topic_prefix, pair) -> Path:
     quick = {"session": 2.0}  # a killed member holds its partitions for so long
     found = tenants.configuration(tmp_path, database_url, kafka_bootstrap, topic_prefix, pair, intake=quick)

@@ -23,10 +23,12 @@ from frontlist.state.findings import finding_table
 WHOLE = True
 
 
-@pytest.fixture
-def pair():
-    with tenants.pair() as both:
-        yield both
+async def with_words(it, pair) -> None:
+    """All is settled, and a text of ours is in Consonance."""
+    await tenants.settled(it)
+    edit(pair, 61001, "the words")
+    await tenants.until(lambda: ours(pair, 61001) == ["the words"], what="the text")
+    await tenants.settled(it)
 
 
 async def test_a_lost_database_is_rebuilt_and_nothing_is_created_twice(
@@ -34,10 +36,7 @@ async def test_a_lost_database_is_rebuilt_and_nothing_is_created_twice(
 ) -> None:
     first = tenants.settings(tmp_path, f"sqlite:///{tmp_path}/first.sqlite", kafka_bootstrap, topic_prefix, pair)
     async with tenants.prepared(first), tenants.running(first) as it:
-        await tenants.settled(it)
-        edit(pair, 61001, "the words")
-        await tenants.until(lambda: ours(pair, 61001) == ["the words"], what="the text")
-        await tenants.settled(it)
+        await with_words(it, pair)
     records, texts = pair.records(), ours(pair, 61001)
     second = tenants.settings(tmp_path, database_url, kafka_bootstrap, topic_prefix, pair)
     async with tenants.prepared(second, mode=None):
@@ -64,10 +63,7 @@ async def test_what_a_person_deleted_stays_gone_after_a_rebuild(
     """A record in 4ALLPORTAL, a text in Consonance; what is there is not written again."""
     first = tenants.settings(tmp_path, f"sqlite:///{tmp_path}/first.sqlite", kafka_bootstrap, topic_prefix, pair)
     async with tenants.prepared(first), tenants.running(first) as it:
-        await tenants.settled(it)
-        edit(pair, 61001, "the words")
-        await tenants.until(lambda: ours(pair, 61001) == ["the words"], what="the text")
-        await tenants.settled(it)
+        await with_words(it, pair)
     gone = pair.records()[0]["id"]
     pair.dam.send("DELETE", f"/sandbox/objects/product/{gone}")
     [text] = [one for one in pair.tenant.works[61001].marketing_texts if one.external_text_markdown == "the words"]

@@ -14,7 +14,6 @@ from frontlist import Brake, Capabilities, Ensure, FieldKey, Plan, TitleKey
 from frontlist.brakes import Brakes, BrakeSettings
 from frontlist.clock import Clock
 from frontlist.contract import Context, Dossier, Resource
-from frontlist.ensure import Delivery, EnsureSettings
 from frontlist.errors import DeadLetter, Retry
 from frontlist.keeping import Keeper, KeepSettings, sizes
 from frontlist.settling import confirm, discard, let_through, reject
@@ -35,7 +34,7 @@ from frontlist.state import (
 )
 from frontlist.state.database import Database
 from frontlist.sweeping import ReconcileSettings, Selection, Sweeper, begin, feed, turn
-from frontlist.work import Active, Worker, WorkSettings
+from frontlist.work import Worker
 from integration.test_ensure import KEY, Place, Shelf, Wishes
 
 HOUR = 3_600_000_000
@@ -64,28 +63,10 @@ class Scene(Place):
     topic: str = "decisions"
     known: dict[str, Capabilities] = field(default_factory=lambda: {"shelf": Capabilities()})
 
-    def worker(self) -> Worker:
-        delivery = Delivery(
-            self.db,
-            {"shelf": self.shelf},
-            process=self.clock.new_id(),
-            clock=self.clock,
-            journal="journal",
-            settings=EnsureSettings(look_again=900, lease=45, calls_at_once=4),
-            braking=Brakes(self.db, self.brakes),
-            leaves=self.reconcile.leaves,
-        )
-        return Worker(
-            self.db,
-            {"wishes": self.wishes},
-            delivery,
-            tenant="test",
-            active=lambda: Active(1, None),
-            capabilities=lambda: self.known,
-            clock=self.clock,
-            decisions=self.topic,
-            settings=WorkSettings(retry_first=0.001, retry_longest=0.001),
-        )
+    def worker(self, **more: Any) -> Worker:
+        braking = Brakes(self.db, self.brakes)
+        leaves = self.reconcile.leaves
+        return super().worker(decisions=self.topic, known=self.known, braking=braking, leaves=leaves, **more)
 
     async def wish(self, title: str, /, **fields: Any) -> None:
         self.wishes.fields[title] = fields

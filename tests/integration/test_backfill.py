@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
@@ -15,11 +15,10 @@ import sqlalchemy as sa
 
 import tenants
 from acceptance.test_crashes import edit, ours
-from frontlist import Brake, Capabilities, Ensure, FieldKey, Plan, Resource, TitleKey
+from frontlist import Brake, Ensure, FieldKey, Plan, Resource, TitleKey
 from frontlist.brakes import Brakes, BrakeSettings
 from frontlist.clock import moment
 from frontlist.contract import Context, Dossier
-from frontlist.ensure import Delivery, EnsureSettings
 from frontlist.errors import Retry
 from frontlist.gentleness import FACT, Backfill, BackfillSettings
 from frontlist.intake import all_due
@@ -28,7 +27,7 @@ from frontlist.state import applied, dossier, installation, processes, sweeps, w
 from frontlist.state.work import Priority
 from frontlist.step import no_step
 from frontlist.sweeping import Selection, begin, feed
-from frontlist.work import Active, Worker, WorkSettings
+from frontlist.work import Worker
 from integration.test_ensure import Place, Shelf, Wishes
 from integration.test_ensure import place as place
 
@@ -75,28 +74,9 @@ class Night(Place):
         begins, ends = opens(moment(self.clock.now_us()), 5)
         self.window = BackfillSettings(begins=begins, ends=ends, titles=self.titles)
 
-    def worker(self) -> Worker:
-        delivery = Delivery(
-            self.db,
-            {"consonance": self.shelf},
-            process=self.clock.new_id(),
-            clock=self.clock,
-            journal="journal",
-            settings=EnsureSettings(look_again=900, lease=45, calls_at_once=4),
-            backfill=Backfill(self.db, self.window, ZoneInfo("UTC"), self.clock),
-            braking=Brakes(self.db, self.brakes),
-        )
-        return Worker(
-            self.db,
-            {"wishes": self.wishes},
-            delivery,
-            tenant="test",
-            active=lambda: Active(1, None),
-            capabilities=lambda: {"consonance": Capabilities()},
-            clock=self.clock,
-            decisions="decisions",
-            settings=WorkSettings(retry_first=0.001, retry_longest=0.001),
-        )
+    def worker(self, **more: Any) -> Worker:
+        backfill = Backfill(self.db, self.window, ZoneInfo("UTC"), self.clock)
+        return super().worker(backfill=backfill, braking=Brakes(self.db, self.brakes), **more)
 
     async def wish(self, title: str, /, **fields: Any) -> None:
         """A change that nobody made just now: a new mapping, or a title that is heard of for the first time."""
@@ -309,12 +289,6 @@ async def test_what_a_brake_holds_is_a_finding_though_the_rest_waits_for_the_win
 
 
 # --- between the sandboxes --------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def pair() -> Iterator[tenants.Pair]:
-    with tenants.pair() as both:
-        yield both
 
 
 @pytest.fixture

@@ -29,12 +29,6 @@ from frontlist_sandbox.assumptions import collect
 from frontlist_sandbox.fourallportal.server import KEY as DAM_KEY
 
 
-@pytest.fixture
-def pair():
-    with tenants.pair() as both:
-        yield both
-
-
 def briskly(folder: Path, database: str, kafka: str, prefix: str, pair: tenants.Pair) -> Settings:
     pace = {"calls_per_second": 1000.0}
     return tenants.settings(folder, database, kafka, prefix, pair, consonance=pace, fourallportal=pace)

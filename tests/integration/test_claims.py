@@ -235,19 +235,7 @@ async def test_a_release_that_was_cut_off_makes_the_others_due_when_it_is_settle
     await claims(at_old, OLD)
     await worked(at_old)
     await lets_go(at_old, OLD)
-    one, written = at_old.worker(), asyncio.Event()
-
-    async def step(name: str) -> None:
-        if name == "written":
-            written.set()
-            await asyncio.Event().wait()
-
-    one.delivery.step = step
-    dying = asyncio.create_task(one.once())
-    await asyncio.wait_for(written.wait(), 20)
-    one.delivery.cancel()
-    dying.cancel()
-    await asyncio.gather(dying, return_exceptions=True)
+    await at_old.dies_after_writing()
     assert (await has(at_old))[1:] == (OLD, True)
     at_old.clock.offset_us += 60_000_000  # its process is dead, and so are its leases
     await worked(at_old)

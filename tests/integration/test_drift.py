@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-import pytest
 import sqlalchemy as sa
 
 import tenants
@@ -25,19 +23,6 @@ from integration.test_ensure import place as place
 
 PRODUCT, SIBLING = 94001, 94002
 OURS, THEIRS = "author_line", "description_short"
-
-
-@pytest.fixture
-def pair() -> Iterator[tenants.Pair]:
-    with tenants.pair() as both:
-        yield both
-
-
-@pytest.fixture
-def installation(
-    tmp_path: Path, database_url: str, kafka_bootstrap: str, topic_prefix: str, pair: tenants.Pair
-) -> Settings:
-    return tenants.settings(tmp_path, database_url, kafka_bootstrap, topic_prefix, pair)
 
 
 def record(pair: tenants.Pair, product: int = PRODUCT) -> dict[str, Any]:

@@ -90,6 +90,9 @@ class Wishes:
         return Plan((Ensure(Resource("shelf", "record", dossier.title), keyed, 1, self.groups),))
 
 
+Known = dict[str, Capabilities]
+
+
 @dataclass
 class Place:
     """A worker with its database, target and consumer."""
@@ -99,27 +102,45 @@ class Place:
     shelf: Shelf
     wishes: Wishes
 
-    def worker(self) -> Worker:
+    def worker(self, *, decisions: str = "decisions", known: Known | None = None, **delivery: Any) -> Worker:
+        """`known`: what its targets can do; `delivery`: further arguments of its Delivery."""
         settings = EnsureSettings(look_again=900, lease=45, calls_at_once=4)
-        delivery = Delivery(
+        bringing = Delivery(
             self.db,
-            {"shelf": self.shelf},
+            {self.shelf.name: self.shelf},
             process=self.clock.new_id(),
             clock=self.clock,
             journal="journal",
-            settings=settings,
+            **{"settings": settings, **delivery},
         )
+        able = {self.shelf.name: Capabilities()} if known is None else known
         return Worker(
             self.db,
             {"wishes": self.wishes},
-            delivery,
+            bringing,
             tenant="test",
             active=lambda: Active(1, None),
-            capabilities=lambda: {"shelf": Capabilities()},
+            capabilities=lambda: able,
             clock=self.clock,
-            decisions="decisions",
+            decisions=decisions,
             settings=WorkSettings(retry_first=0.001, retry_longest=0.001),
         )
+
+    async def dies_after_writing(self) -> None:
+        """A worker whose process is killed between a call and its outcome."""
+        one, written = self.worker(), asyncio.Event()
+
+        async def step(name: str) -> None:
+            if name == "written":
+                written.set()
+                await asyncio.Event().wait()
+
+        one.delivery.step = step
+        dying = asyncio.create_task(one.once())
+        await asyncio.wait_for(written.wait(), 20)
+        one.delivery.cancel()
+        dying.cancel()
+        await asyncio.gather(dying, return_exceptions=True)
 
     async def wish(self, title: str, /, **fields: Any) -> None:
         """A new revision: the consumer wants this now."""

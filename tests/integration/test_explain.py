@@ -26,12 +26,6 @@ WORK = "work:61001"
 
 
 @pytest.fixture
-def pair():
-    with tenants.pair() as both:
-        yield both
-
-
-@pytest.fixture
 def installation(tmp_path: Path, database_url, kafka_bootstrap, topic_prefix, pair) -> Settings:
     pace = {"calls_per_second": 1000.0}
     return tenants.settings(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,19 +29,7 @@ from frontlist.settings import Settings
 from frontlist.state import installation as installation_facts
 
 LISTEN = {"listen": "127.0.0.1:0", "kept": 0.0}
-
-
-@pytest.fixture
-def pair() -> Iterator[tenants.Pair]:
-    with tenants.pair() as both:
-        yield both
-
-
-@pytest.fixture
-def installation(
-    tmp_path: Path, database_url: str, kafka_bootstrap: str, topic_prefix: str, pair: tenants.Pair
-) -> Settings:
-    return tenants.settings(tmp_path, database_url, kafka_bootstrap, topic_prefix, pair, health=LISTEN)
+SAID = {"health": LISTEN}
 
 
 @pytest.fixture

@@ -15,12 +15,6 @@ from frontlist.settings import Settings
 
 
 @pytest.fixture
-def pair():
-    with tenants.pair() as both:
-        yield both
-
-
-@pytest.fixture
 def installation(tmp_path: Path, database_url, kafka_bootstrap, topic_prefix, pair) -> Settings:
     return tenants.settings(tmp_path, database_url, kafka_bootstrap, topic_prefix, pair)
 

@@ -15,12 +15,6 @@ from frontlist.state import findings, work
 
 
 @pytest.fixture
-def pair():
-    with tenants.pair() as both:
-        yield both
-
-
-@pytest.fixture
 def installation(tmp_path: Path, sqlite_url, kafka_bootstrap, topic_prefix, pair) -> Settings:
     return tenants.settings(tmp_path, sqlite_url, kafka_bootstrap, topic_prefix, pair)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,20 +22,7 @@ WHOLE = True
 PRIDE, SOULS = 61001, 61003
 OLD = TitleKey(f"work:{PRIDE}")
 SHOP = {"channel": "web_shop"}
-
-
-@pytest.fixture
-def pair() -> Iterator[tenants.Pair]:
-    with tenants.pair() as both:
-        yield both
-
-
-@pytest.fixture
-def installation(
-    tmp_path: Path, database_url: str, kafka_bootstrap: str, topic_prefix: str, pair: tenants.Pair
-) -> Settings:
-    more = {"full_sweep_interval": 1.0, "contract_sweep_interval": 1.0}
-    return tenants.settings(tmp_path, database_url, kafka_bootstrap, topic_prefix, pair, consonance=more)
+SAID = {"consonance": {"full_sweep_interval": 1.0, "contract_sweep_interval": 1.0}}
 
 
 def move(pair: tenants.Pair, product: int, to: int) -> None:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 from typer.testing import CliRunner
 
 import tenants
@@ -24,12 +22,6 @@ WHOLE = True
 
 WORK = 61001
 TITLE = f"work:{WORK}"
-
-
-@pytest.fixture
-def pair() -> Iterator[tenants.Pair]:
-    with tenants.pair() as both:
-        yield both
 
 
 class Desk:

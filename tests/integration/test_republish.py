@@ -12,12 +12,6 @@ from frontlist import runtime
 from frontlist.errors import ConfigurationError
 
 
-@pytest.fixture
-def pair():
-    with tenants.pair() as both:
-        yield both
-
-
 async def test_topics_that_were_recreated_are_refused_and_republish_fills_them_again(
     tmp_path: Path, database_url, kafka_bootstrap, topic_prefix, pair
 ) -> None:

@@ -343,19 +343,7 @@ async def test_what_is_in_doubt_is_settled_whatever_its_hash(place: Place) -> No
 
 async def test_a_crash_between_call_and_answer_is_read_back_now_and_once_more_later(place: Place) -> None:
     await place.wish("work:1", title="A")
-    one, written = place.worker(), asyncio.Event()
-
-    async def step(name: str) -> None:
-        if name == "written":
-            written.set()
-            await asyncio.Event().wait()
-
-    one.delivery.step = step
-    dying = asyncio.create_task(one.once())
-    await asyncio.wait_for(written.wait(), 20)
-    one.delivery.cancel()
-    dying.cancel()
-    await asyncio.gather(dying, return_exceptions=True)
+    await place.dies_after_writing()
     place.clock.offset_us += 60 * SECOND
     reads = place.shelf.reads
     await place.work()

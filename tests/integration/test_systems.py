@@ -89,12 +89,6 @@ def example() -> Iterator[Plugins]:
 
 
 @pytest.fixture
-def pair():
-    with tenants.pair() as both:
-        yield both
-
-
-@pytest.fixture
 def installation(tmp_path: Path, sqlite_url, kafka_bootstrap, topic_prefix, pair, shop: Shop) -> Settings:
     systems = {"shop": {"url": shop.url, "key": KEY, "calls_per_second": 1000}}
     return tenants.settings(tmp_path, sqlite_url, kafka_bootstrap, topic_prefix, pair, systems=systems)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
-import pytest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -22,19 +20,6 @@ from frontlist.tracing import NO_TRACES, Traces
 from frontlist_schemas.topics import topic
 
 TITLE = "work:61001"
-
-
-@pytest.fixture
-def pair() -> Iterator[tenants.Pair]:
-    with tenants.pair() as both:
-        yield both
-
-
-@pytest.fixture
-def installation(
-    tmp_path: Path, database_url: str, kafka_bootstrap: str, topic_prefix: str, pair: tenants.Pair
-) -> Settings:
-    return tenants.settings(tmp_path, database_url, kafka_bootstrap, topic_prefix, pair)
 
 
 @asynccontextmanager
