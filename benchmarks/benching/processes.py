@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -28,7 +29,7 @@ class Program:
     """One running program; its output goes to a file."""
 
     def __init__(self, line: Sequence[str], log: Path, environment: Mapping[str, str] | None = None) -> None:
-        self.log, self.usage = log, Usage(0.0, 0.0)
+        self.log, self.usage, self._peak = log, Usage(0.0, 0.0), 0.0
         self.started_at = time.time()
         with log.open("ab") as file:
             self._process = subprocess.Popen(  # noqa: S603  our own programs
@@ -52,6 +53,16 @@ class Program:
             return None
         return pages * os.sysconf("SC_PAGE_SIZE") / 1024 / 1024
 
+    def peak_mib(self) -> float:
+        """The most that was resident until now; 0 where this system does not tell.
+
+        What wait4 says begins with the size of the process that started it.
+        """
+        with contextlib.suppress(OSError, StopIteration):
+            lines = Path(f"/proc/{self.pid}/status").read_text(encoding="ascii").splitlines()
+            return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024
+        return 0.0
+
     def cpu_seconds(self) -> float:
         """What it used until now; 0 where this system does not tell."""
         try:
@@ -74,6 +85,7 @@ class Program:
 
     def _end(self, number: int) -> Usage:
         if self._process.returncode is None:
+            self._peak = self.peak_mib()
             self._process.send_signal(number)
             until = time.monotonic() + GRACE
             while not self._reaped(os.WNOHANG):
@@ -89,7 +101,7 @@ class Program:
         if not pid:
             return False
         self._process.returncode = os.waitstatus_to_exitcode(status)
-        self.usage = Usage(round(used.ru_utime + used.ru_stime, 2), round(used.ru_maxrss / UNIT, 1))
+        self.usage = Usage(round(used.ru_utime + used.ru_stime, 2), round(self._peak or used.ru_maxrss / UNIT, 1))
         return True
 
     def tail(self, lines: int = 15) -> str:
