@@ -29,7 +29,7 @@ from frontlist.linking import holding
 from frontlist.observed import UNOBSERVED, Observed
 from frontlist.source import Feed, Numbered, Page, Raw, RawKey, Source, Statement
 from frontlist.state import captured, installation, processes, settled, work
-from frontlist.state.database import CHUNK, Database, dump, gone, load, reason
+from frontlist.state.database import CHUNK, Database, dump, gone, load, reason, takes_long
 from frontlist.step import Step, no_step
 from frontlist.tracing import Journeys, header
 from frontlist.vanishing import Drafted, hold, without
@@ -405,6 +405,7 @@ class Capture:
             return True
         async with self.db.begin() as c:
             await self._held(c, lease)
+            await takes_long(c)
             await captured.all_read_again(c, self.system, number)
             await installation.forget(c, f"{RESTORED}/{self.system}")
         return False
@@ -617,6 +618,7 @@ class Capture:
                 await captured.save_positions(self.db, c, ends)
             self.observed.turned(self._part)
         async with self.db.begin() as c:
+            await takes_long(c)
             await self._held(c, lease)
             unsure = await captured.still_reserved(c, self.system)
             await captured.mark(self.db, c, self.system, unsure, read_again=True)
@@ -624,6 +626,7 @@ class Capture:
 
     async def _read_anew(self, c: AsyncConnection) -> None:
         """Our mirror is older than what we published (a restored backup): what is marked waits for all feeds."""
+        await takes_long(c)
         [number] = await self.db.draw(c)
         await captured.read_anew(c, self.system)
         self._due.clear()  # also of what we read a moment ago: that is not in this database

@@ -21,7 +21,7 @@ from frontlist.source import Raw, RawKey, Source
 from frontlist.state import captured, erased, installation, settled
 from frontlist.state.applied import applied_table, before_table, outbox_table
 from frontlist.state.captured import captured_table, raw_table
-from frontlist.state.database import CHUNK, dump, load
+from frontlist.state.database import CHUNK, dump, load, takes_long
 from frontlist.state.dead import dead_table
 from frontlist.state.dossier import document_table
 from frontlist.state.findings import finding_table
@@ -48,6 +48,7 @@ async def forget(it: runtime.Installation, who: str) -> Forgotten:
         )
     done = Forgotten(who)
     async with it.db.begin() as c:
+        await takes_long(c)
         now = await it.db.now(c)
         decided = await settled.decisions(c, erased.KIND)
         omit = frozenset({*decided, who})

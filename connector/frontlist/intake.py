@@ -32,7 +32,7 @@ from frontlist.errors import ConfigurationError, said
 from frontlist.kafka import MAX_BYTES, REQUEST_MS, KafkaSettings, TopicState
 from frontlist.observed import UNOBSERVED, Consuming, Observed
 from frontlist.state import captured, dossier, findings, installation, settled, work
-from frontlist.state.database import Database, gone
+from frontlist.state.database import Database, gone, takes_long
 from frontlist.step import Step, no_step
 from frontlist.tracing import context_of
 from frontlist.waiting import let_go, wait
@@ -440,6 +440,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
         out = [work.Due(name, title, now, work.Priority.FORMATS, "link") for title in linked for name in consumers]
         for each in effective:
             if each.kind == "forget":
+                await takes_long(c)
                 for system in self._systems:
                     await captured.mark(self.db, c, system, await captured.titles(c, system))
             elif each.kind == "adopted":
@@ -572,6 +573,8 @@ async def all_due(
     c: AsyncConnection, consumers: Mapping[str, frozenset[DocumentKey]], now: int, reason: str
 ) -> list[work.Due]:
     """Every known title of these consumers, behind what is live."""
+    if consumers:
+        await takes_long(c)
     out: list[work.Due] = []
     for name, wants in consumers.items():
         found = await dossier.titles(c, sorted(wants))

@@ -18,7 +18,7 @@ from frontlist.intake import LARGEST, bisected, unreadable
 from frontlist.keeping import DAY, KeepSettings
 from frontlist.state import applied, erased, installation
 from frontlist.state.applied import Intent, Past
-from frontlist.state.database import Database
+from frontlist.state.database import Database, takes_long
 from frontlist.state.erased import Erasures
 from frontlist_schemas.journal import Journal
 
@@ -38,6 +38,7 @@ class Restoring:
     async def begin(cls, db: Database, keep: KeepSettings) -> Restoring:
         """Without what a rebuild that was interrupted has left."""
         async with db.begin() as c:
+            await takes_long(c)
             await applied.clear(c)
             erasures = await erased.decided(c, await db.now(c))
             consumers = await installation.registered(c)

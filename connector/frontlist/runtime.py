@@ -41,7 +41,7 @@ from frontlist.serving import Probes, Serving
 from frontlist.settings import Settings
 from frontlist.source import Source
 from frontlist.state import applied, captured, dossier, installation, processes, schema, settled, work
-from frontlist.state.database import Database, gone
+from frontlist.state.database import Database, gone, takes_long
 from frontlist.step import Step, no_step
 from frontlist.sweeping import Sweeper
 from frontlist.systems.consonance.client import Client as ConsonanceClient
@@ -259,6 +259,7 @@ class Installation:
         releases = self.plugins.releases()
         brought = {name: (each.wants, releases[name]) for name, each in self.plugins.consumers.items()}
         async with self.db.begin() as c:
+            await takes_long(c)
             now = await self.db.now(c)
             released = await installation.renewed(c, releases)
             new = await installation.register(self.db, c, brought)
@@ -506,6 +507,7 @@ async def _read_back(it: Installation, there: Mapping[str, TopicState]) -> None:
     """
     log.warning("the database is older than what Kafka was told: all that it remembers is read back")
     async with it.db.begin() as c:
+        await takes_long(c)
         await it.db.raise_numbers(c)
         await installation.state(it.db, c, {installation.BEHIND: "1"})
         await work.free_all(c)
@@ -570,6 +572,7 @@ async def _rebuild(it: Installation, say: Say) -> dict[str, int]:
     await it.register()
     counts = await _take_all(it, there, {}, say, journal=True)
     async with it.db.begin() as c:
+        await takes_long(c)
         now = await it.db.now(c)
         await it.db.raise_numbers(c)
         await applied.none_newer(c, now)
@@ -605,6 +608,7 @@ async def republish(it: Installation, say: Say = unsaid) -> Republished:
     with alone(it.db):
         there = await it.check_topics()
         async with it.db.begin() as c:
+            await takes_long(c)
             await it.db.raise_numbers(c)
             lost = await cut(it.settings.kafka, await dossier.offsets(c))
             ids = {name: "" if name in lost else state.id for name, state in there.items()}
@@ -692,6 +696,7 @@ async def allowed_anew(db: Database, c: AsyncConnection, known: Mapping[str, Cap
         before = await installation.fact(c, fact)
         if before == print_:
             continue
+        await takes_long(c)
         await installation.state(db, c, {fact: print_})
         refused = await applied.with_refused(c, name) if before is not None else []
         now = await db.now(c)

@@ -13,7 +13,7 @@ from frontlist.decisions import decide
 from frontlist.errors import ConfigurationError
 from frontlist.pins import Pin, Pins
 from frontlist.state import captured, dead, findings, held, work
-from frontlist.state.database import Database
+from frontlist.state.database import Database, takes_long
 from frontlist.state.dead import Letter
 from frontlist.state.held import Held
 
@@ -31,6 +31,7 @@ async def listed(connection: AsyncConnection, number: int) -> tuple[str, str, li
 async def confirm(db: Database, topic: str, number: int) -> int:
     """What stands on the list now goes on, each with exactly its value; answers how many. `topic`: of decisions."""
     async with db.begin() as c:
+        await takes_long(c)
         await db.lock(c, brakes.LOCK)
         _, _, rows = await listed(c, number)
         await _over(db, c, rows, "confirmed", f"held/{number}")
@@ -41,6 +42,7 @@ async def confirm(db: Database, topic: str, number: int) -> int:
 async def reject(db: Database, topic: str, number: int) -> int:
     """What stands on the list now is not done until its source or the mapping changes; answers how many."""
     async with db.begin() as c:
+        await takes_long(c)
         await db.lock(c, brakes.LOCK)
         _, _, rows = await listed(c, number)
         run = f"held/{number}"
@@ -92,6 +94,7 @@ def _captures(each: Held) -> bool:
 async def let_through(db: Database, letters: Sequence[Letter]) -> int:
     """Tried once more, though nothing changed; answers how many titles are due."""
     async with db.begin() as c:
+        await takes_long(c)
         now = await db.now(c)
         priority = work.Priority.METADATA
         dues = {(each.consumer, each.title) for each in letters}
@@ -103,6 +106,7 @@ async def let_through(db: Database, letters: Sequence[Letter]) -> int:
 async def discard(db: Database, letters: Sequence[Letter]) -> int:
     """Nobody hears of them any more, and they stay uncalled until they change. Answers how many were open."""
     async with db.begin() as c:
+        await takes_long(c)
         now = await db.now(c)
         closed = await dead.close(c, letters, dead.DISCARDED, now)
         for each in letters:

@@ -20,7 +20,7 @@ from frontlist.contract import DocumentKey, FieldKey, Json, Resource, TitleKey
 from frontlist.errors import ConfigurationError, said
 from frontlist.kafka import MAX_BYTES, KafkaSettings
 from frontlist.state import dossier, installation, processes, sweeps, work
-from frontlist.state.database import Database, gone
+from frontlist.state.database import Database, gone, takes_long
 from frontlist.waiting import wait
 from frontlist_schemas.topics import topic
 
@@ -78,6 +78,7 @@ async def select(
     out: dict[str, list[TitleKey]] = {}
     for consumer, keys in wants.items():
         async with db.read() as c:
+            await takes_long(c)
             known = await dossier.titles(c, sorted(keys))
             of = None if selection.imprint is None else set(await dossier.of_imprint(c, selection.imprint))
         chosen = set(known)
@@ -143,6 +144,7 @@ async def begin(
     id_ = clock.new_id()[:8]
     said = {**selection.as_json(), "consumers": sorted(titles)}
     async with db.begin() as c:
+        await takes_long(c)
         await sweeps.begin(db, c, id_, kind, said, titles)
     return id_
 
@@ -212,6 +214,7 @@ class Sweeper:
             held = await processes.acquire(self.db, c, [(LEASE, self._me)], 10.0)
             due = bool(held) and await self._is_due(await self.db.now(c), c)
             if due:
+                await takes_long(c)
                 wants = await installation.registered(c)
                 titles = {
                     name: await dossier.titles(c, sorted(wants[name]))

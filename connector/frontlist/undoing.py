@@ -21,7 +21,7 @@ from frontlist.pins import Pin, Pins
 from frontlist.previewing import Looked, Preview
 from frontlist.state import work
 from frontlist.state.applied import CREATED, before_table
-from frontlist.state.database import CHUNK, load
+from frontlist.state.database import CHUNK, load, takes_long
 
 Verdict = Literal["put back", "taken away", "changed since", "already so", "no longer planned", "not undoable"]
 #: Of a field that the plan leaves alone.
@@ -115,6 +115,7 @@ def judge(
 async def plan(it: runtime.Installation, selection: Selection, say: Callable[[int], None] = lambda _: None) -> Undo:
     """What an undo would do; everything is read back first, nothing is decided."""
     async with it.db.read() as c:
+        await takes_long(c)
         images = await _images(c, selection)
         standing = {
             name: await pins.of(c, name, [resource for consumer, resource in images if consumer == name])
@@ -147,6 +148,7 @@ async def apply(it: runtime.Installation, undo: Undo) -> str:
     run = f"undo/{it.clock.new_id()[:8]}"
     made = {(pins.KIND, pins.name(*place)): _under(found, run).as_json() for place, found in undo.pins.items()}
     async with it.db.begin() as c:
+        await takes_long(c)
         now = await it.db.now(c)
         dues = [work.Due(name, title, now, work.Priority.METADATA, run) for name, title in sorted(undo.titles)]
         await work.mark(it.db, c, dues)

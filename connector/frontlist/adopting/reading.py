@@ -14,6 +14,7 @@ from frontlist.errors import ConfigurationError
 from frontlist.linking.reading import TARGET, ready
 from frontlist.progress import Say
 from frontlist.state import dossier, installation, settled
+from frontlist.state.database import takes_long
 from frontlist.systems.consonance import marker, texts
 from frontlist.work import Active, Seen, Worker
 
@@ -49,6 +50,7 @@ async def _active(it: runtime.Installation) -> Active:
 
 async def _titles(it: runtime.Installation, consumer: Consumer, only: Sequence[TitleKey]) -> list[TitleKey]:
     async with it.db.read() as c:
+        await takes_long(c)
         known = await dossier.titles(c, sorted(consumer.wants))
         linked = set((await settled.titles_by_object(c, TARGET)).values())
     return [title for title in known if title in linked and (not only or title in only)]

@@ -14,6 +14,7 @@ from frontlist.linking.reports import Looked
 from frontlist.linking.settling import Decided, Linked, settle
 from frontlist.progress import Say
 from frontlist.state import settled
+from frontlist.state.database import takes_long
 
 #: Said in place of a record: none of the candidates is it.
 NEW = "new"
@@ -61,6 +62,7 @@ async def undo(it: runtime.Installation, place: str) -> Linked:
     module, _, source = place.rpartition("/")
     at = Resource(TARGET, module or it.mapping.product.module, source)
     async with it.db.read() as c:
+        await takes_long(c)
         titles = sorted(set((await settled.titles_by_object(c, TARGET)).values()))
         links = await settled.links_of(c, titles)
     title = next((title for title, found in links.items() if at in found), None)

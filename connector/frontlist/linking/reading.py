@@ -19,6 +19,7 @@ from frontlist.linking.matching import MARKER, Record, Source
 from frontlist.mapping import Cell, FieldRule, ModuleRule
 from frontlist.progress import Say
 from frontlist.state import captured, dossier, settled
+from frontlist.state.database import takes_long
 from frontlist.systems.fourallportal import values
 from frontlist.systems.fourallportal.client import ApiObject
 from frontlist.systems.fourallportal.modules import Module
@@ -131,6 +132,7 @@ def _configured(said: str, rules: Mapping[str, FieldRule]) -> Compared:
 async def _sources(it: runtime.Installation, module: ModuleRule, compared: Sequence[Compared]) -> list[Source]:
     found: list[Source] = []
     async with it.db.read() as c:
+        await takes_long(c)
         titles = await dossier.titles(c, [DocumentKey("consonance", "formats")])
         for start in range(0, len(titles), CHUNK):
             dossiers = await dossier.dossiers(c, titles[start : start + CHUNK], {})
@@ -187,6 +189,7 @@ async def _settled(
     standing = {id_: record for id_, record in own.items() if record in records}
     titles = sorted(set(known.values()))
     async with it.db.read() as c:
+        await takes_long(c)
         for start in range(0, len(titles), CHUNK):
             found = await settled.links_of(c, titles[start : start + CHUNK])
             for links in found.values():
@@ -277,6 +280,7 @@ async def _living(it: runtime.Installation, module: str, described: Module, fiel
                 say(f"{module}: {len(seen)} records read")
             yield shown
     async with it.db.read() as c:
+        await takes_long(c)
         mirrored = await _mirrored(c, module)
     for id_ in sorted(mirrored - seen):
         alone = await it.fourallportal.get(module, id_, has)

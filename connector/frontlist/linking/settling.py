@@ -18,6 +18,7 @@ from frontlist.decisions import decide
 from frontlist.intake import all_due
 from frontlist.outbox import Outbox, producing
 from frontlist.state import applied, installation, settled, work
+from frontlist.state.database import takes_long
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ async def settle(
 ) -> None:
     """`titles` are due besides those of the links; `all_titles`: every one, behind what is live."""
     async with it.db.begin() as c:
+        await takes_long(c)
         numbers = await it.db.draw(c, len(links))
         linked = [
             settled.Link(e.target, e.kind, e.source_id, e.id, e.title, n) for e, n in zip(links, numbers, strict=True)

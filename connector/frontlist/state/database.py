@@ -45,9 +45,13 @@ END_AGAIN = 5.0
 PING = 10.0
 #: What the network answers where a host or a route to it is away; Python has no class for these.
 UNREACHABLE = frozenset({errno.EHOSTUNREACH, errno.EHOSTDOWN, errno.ENETUNREACH, errno.ENETDOWN})
-#: Kept prepared on a connection; we have some 200. Each other one takes a second round trip, and between the two no
-#: time-out of PostgreSQL's own would end the transaction of a process that is frozen.
+#: Kept prepared on a connection; we have some 200. Each other one takes a second round trip.
 STATEMENTS = 500
+#: A statement that takes longer is given up, and its server process ended (seconds); longer than any lock may take.
+STATEMENT = 60.0
+#: PostgreSQL 17 ends a transaction that takes longer, unless it `takes_long` (seconds): so its locks are free again
+#: where our process is frozen. More than a statement may take, far more than a batch does.
+LONGEST = 90.0
 #: Rows a statement.
 CHUNK = 500
 #: Rows a statement that takes a column's values as one array.
@@ -55,12 +59,13 @@ ARRAYS = 5000
 
 
 class Database:
-    """`begin` for what writes, `read` for what only reads; both one transaction."""
+    """`begin` for what writes, `read` for what only reads; both one transaction: of a batch, or it `takes_long`."""
 
-    def __init__(self, url: str, clock: Clock) -> None:
+    def __init__(self, url: str, clock: Clock, *, longest: float = LONGEST, unread: float = STATEMENT) -> None:
+        """`longest`: a transaction; `unread`: an answer of the server that waits to be taken (seconds)."""
         self.url, self.clock = _async_url(url), clock
         self.sqlite = self.url.get_backend_name() == "sqlite"
-        self.engine = _engine(self.url, self.sqlite)
+        self.engine = _sqlite(self.url) if self.sqlite else _postgresql(self.url, longest, unread)
         self._ending: set[asyncio.Task[None]] = set()
 
     @property
@@ -141,6 +146,7 @@ class Database:
             return
         async with self.engine.connect() as connection:
             # In a transaction, since a pooler may give the connection to somebody else after it.
+            await takes_long(connection)
             await connection.execute(sa.text("SET LOCAL idle_in_transaction_session_timeout = 0"))
             lock = sa.text("SELECT pg_try_advisory_xact_lock(hashtext(:name))")
             yield bool((await connection.execute(lock, {"name": name})).scalar_one())
@@ -254,10 +260,7 @@ class Database:
             task.add_done_callback(self._ending.discard)
 
     async def _end(self, pid: int, began: datetime) -> None:
-        """The server process of a connection that went silent: it may wait for us for ever, with its locks.
-
-        Where a statement was prepared and not begun, none of PostgreSQL's own time-outs ends that.
-        """
+        """The server process of a connection that went silent: it may wait for us, with its locks, for long."""
         end = sa.text(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = :pid AND backend_start = :began"
         )
@@ -268,6 +271,14 @@ class Database:
                     return
             except (DBAPIError, OSError, TimeoutError):
                 await asyncio.sleep(END_AGAIN)
+
+
+async def takes_long(connection: AsyncConnection) -> None:
+    """This transaction's size is the installation's and not a batch's: LONGEST does not bind it."""
+    if connection.dialect.name != "sqlite":
+        # Older servers do not know it, and would refuse a SET.
+        lift = "SELECT set_config(name, '0', true) FROM pg_settings WHERE name = 'transaction_timeout'"
+        await connection.execute(sa.text(lift))
 
 
 def among(connection: AsyncConnection, column: sa.ColumnElement[Any], values: Iterable[Any]) -> sa.ColumnElement[bool]:
@@ -356,37 +367,44 @@ class _File(sqlite3.Connection):
         super().close()
 
 
-def _engine(url: URL, is_sqlite: bool) -> AsyncEngine:
-    if not is_sqlite:
-        # A process that is stopped inside a transaction must not hold its locks for ever.
-        limits = {"idle_in_transaction_session_timeout": "10000", "lock_timeout": "5000"}
-        # A server that is gone without a word (half-open) is noticed by nothing else; longer than any lock may take.
-        connect = {
-            "server_settings": {"application_name": "frontlist", **limits},
-            "timeout": 10,
-            "command_timeout": 60,
-            "prepared_statement_cache_size": STATEMENTS,
-        }
-        # The last one used is used first: where all went silent, what was made anew since is not behind the others.
-        engine = create_async_engine(url, pool_size=10, max_overflow=10, pool_use_lifo=True, connect_args=connect)
+def _postgresql(url: URL, longest: float, unread: float) -> AsyncEngine:
+    # A process that is stopped inside a transaction must not hold its locks for ever.
+    limits = {"idle_in_transaction_session_timeout": "10000", "lock_timeout": "5000"}
+    connect = {
+        "server_settings": {"application_name": "frontlist", **limits},
+        "timeout": 10,
+        # A server that is gone without a word (half-open) is noticed by nothing else.
+        "command_timeout": STATEMENT,
+        "prepared_statement_cache_size": STATEMENTS,
+    }
+    # The last one used is used first: where all went silent, what was made anew since is not behind the others.
+    engine = create_async_engine(url, pool_size=10, max_overflow=10, pool_use_lifo=True, connect_args=connect)
+    # Where we are frozen inside a statement: before it begins, while its answer is sent. What a server does not know
+    # is left out: PostgreSQL 16 has no `transaction_timeout`.
+    bounds = [("transaction_timeout", f"{longest:g}s"), ("tcp_user_timeout", f"{unread:g}s")]
+    bound = "SELECT set_config(name, $2, false) FROM pg_settings WHERE name = $1"
 
-        @sa.event.listens_for(engine.sync_engine, "connect")
-        def _knows(connection: Any, record: Any) -> None:
-            """Behind a pooler the server process is not ours alone, and has another number than we were told."""
-            ask = "SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()"
-            row = connection.run_async(lambda driver: driver.fetchrow(ask))
-            if row["pid"] == connection.driver_connection.get_server_pid():
-                record.info[BACKEND] = tuple(row)
+    @sa.event.listens_for(engine.sync_engine, "connect")
+    def _ours(connection: Any, record: Any) -> None:
+        """Behind a pooler the server process is not ours alone, and has another number than we were told."""
+        ask = "SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()"
+        row = connection.run_async(lambda driver: driver.fetchrow(ask))
+        if row["pid"] == connection.driver_connection.get_server_pid():
+            record.info[BACKEND] = tuple(row)
+            connection.run_async(lambda driver: driver.executemany(bound, bounds))
 
-        @sa.event.listens_for(engine.sync_engine, "checkout")
-        def _answers(connection: Any, _record: object, _proxy: object) -> None:
-            """As `pool_pre_ping`, but in one question instead of three, and not for as long as a statement may take."""
-            try:
-                connection.run_async(lambda driver: driver.execute("SELECT 1", timeout=PING))
-            except Exception as error:
-                raise sa.exc.DisconnectionError(f"{type(error).__name__}: {error}") from error
+    @sa.event.listens_for(engine.sync_engine, "checkout")
+    def _answers(connection: Any, _record: object, _proxy: object) -> None:
+        """As `pool_pre_ping`, but in one question instead of three, and not for as long as a statement may take."""
+        try:
+            connection.run_async(lambda driver: driver.execute("SELECT 1", timeout=PING))
+        except Exception as error:
+            raise sa.exc.DisconnectionError(f"{type(error).__name__}: {error}") from error
 
-        return engine
+    return engine
+
+
+def _sqlite(url: URL) -> AsyncEngine:
     file = {"timeout": 30, "factory": _File}
     engine = create_async_engine(url, poolclass=AsyncAdaptedQueuePool, pool_size=5, connect_args=file)
 

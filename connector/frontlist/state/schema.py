@@ -28,7 +28,7 @@ from frontlist.state import (  # noqa: F401  their tables fill the metadata, wit
     sweeps,
     work,
 )
-from frontlist.state.database import Database
+from frontlist.state.database import Database, takes_long
 
 
 def configuration(connection: sa.Connection | None = None) -> Config:
@@ -40,10 +40,9 @@ def configuration(connection: sa.Connection | None = None) -> Config:
 
 async def upgrade(db: Database) -> None:
     """To the newest schema; nothing is removed before every process knows the new one (expand, then contract)."""
-    async with db.engine.connect() as connection:
-        await connection.run_sync(lambda sync: command.upgrade(configuration(sync), "head"))
-        await connection.commit()
     async with db.begin() as connection:
+        await takes_long(connection)
+        await connection.run_sync(lambda sync: command.upgrade(configuration(sync), "head"))
         await db.raise_numbers(connection)
 
 
