@@ -16,7 +16,6 @@ from frontlist.mapping.model import CHANNEL_KIND, WORK_KINDS
 from frontlist_metadata import body, publicity
 from frontlist_metadata.body import Body
 from frontlist_metadata.checks import Findings
-from frontlist_metadata.wording import unmarked, worded
 
 TARGET = "consonance"
 FLOW = 6
@@ -243,6 +242,8 @@ class _Texts:
 
     def _markdown(self, candidate: Candidate) -> str | None:
         """None where the text must not be sent."""
+        from frontlist_metadata.wording import worded  # its HTML libraries are loaded by the first text
+
         rule = candidate.rule
         value = candidate.value if isinstance(candidate.value, str) else "\n\n".join(map(str, candidate.value or ()))
         try:
@@ -310,6 +311,8 @@ class _Texts:
 
     def _items(self, candidate: Candidate) -> list[str] | None:
         """Item by item as plain text; None where there are words and none of them may be sent."""
+        from frontlist_metadata.wording import unmarked
+
         rule = candidate.rule
         texts: list[str] = []
         unsafe, dropped = set[str](), set[str]()

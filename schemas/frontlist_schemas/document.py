@@ -13,8 +13,9 @@ Amount = Annotated[str, Field(pattern=r"^-?\d+(\.\d+)?$", description="decimal, 
 class Part(BaseModel):
     """A piece of a document. A field that was never set is absent: the tenant's schema does not offer it."""
 
-    # A reader of 1.0 meets fields of 1.1: it leaves them aside.
-    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
+    # A reader of 1.0 meets fields of 1.1: it leaves them aside. Built by the first who reads one: a document is made
+    # of many parts, and most programs that load them need few.
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True, defer_build=True)
 
     def body(self) -> dict[str, Any]:
         """As JSON; what was not set stays away, what was set to None is null."""

@@ -7,9 +7,6 @@ database, wrong call); 3 a system did not answer; 4 something hung at the end an
 from __future__ import annotations
 
 import gc
-
-gc.disable()  # what is imported stays: to look through it meanwhile takes a fifth of the start
-
 import sys
 from collections.abc import Iterable
 from typing import NoReturn
@@ -17,13 +14,11 @@ from typing import NoReturn
 import typer
 
 from frontlist import logs
-from frontlist.cli import again, checks, deciding, demonstrating, looking, recovery, running, sandboxing, tenancy
+from frontlist.cli.commands import Lazily
 from frontlist.cli.terminal import say_error
 from frontlist.ending import HUNG, HungError
 from frontlist.errors import ConfigurationError, FrontlistError
 from frontlist.plugins import Plugins
-
-gc.enable()
 
 DONE, WRONG, REFUSED, UNREACHABLE, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -37,17 +32,17 @@ def application(further: Iterable[typer.Typer] = ()) -> typer.Typer:
         add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
+        cls=Lazily,
     )
-    made.callback()(_log_to_standard_error)
-    for group in (running, looking, checks, deciding, recovery, again, tenancy, sandboxing, demonstrating):
-        group.add_to(made)
+    made.callback()(_begin)
     for command in further:
         made.add_typer(command)
     return made
 
 
-def _log_to_standard_error() -> None:
-    """Whoever calls the application: standard output belongs to the command's answer."""
+def _begin() -> None:
+    """Before each command, whoever calls the application: standard output belongs to its answer."""
+    gc.enable()
     logs.configure("warning")
 
 
@@ -57,6 +52,7 @@ app = application()
 
 def main() -> None:
     """The entry point; every error that a person can meet is one paragraph on stderr."""
+    gc.disable()  # until the command begins: what is imported stays, to look through it takes a fifth of the start
     logs.configure("warning")  # plugins are loaded before the application is called
     try:
         _call()
@@ -70,6 +66,8 @@ def main() -> None:
         _refuse(error)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+    finally:
+        gc.enable()
 
 
 def _call() -> None:

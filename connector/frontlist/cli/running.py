@@ -38,6 +38,7 @@ def add_to(app: typer.Typer) -> None:
 
 def run(config: Config = None, only: Only = "") -> None:
     """Run until SIGTERM or Ctrl-C: capture, intake and work."""
+    collect_rarely()
     settings = load(config)
     logs.configure(settings.log.level, settings.log.json_lines, settings.secrets())
 
@@ -46,7 +47,6 @@ def run(config: Config = None, only: Only = "") -> None:
         ending.on_signals(stopping, settings.shutdown.grace)
         async with runtime.opened(settings) as it:
             parts, consumers = chosen(only, set(it.plugins.consumers))
-            collect_rarely()
             await runtime.run(it, stopping, parts=parts, consumers=consumers)
 
     wait_for(go())

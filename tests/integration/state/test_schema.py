@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
 from frontlist.clock import Clock
 from frontlist.errors import ConfigurationError
@@ -30,6 +31,11 @@ def differences(connection: sa.Connection) -> list[object]:
 async def test_the_migrations_make_what_the_tables_say(db: Database) -> None:
     async with db.engine.connect() as connection:
         assert await connection.run_sync(differences) == []
+
+
+def test_the_revisions_that_we_know_are_those_of_the_migrations() -> None:
+    scripts = ScriptDirectory(str(schema.MIGRATIONS)).walk_revisions()
+    assert [script.revision for script in scripts] == list(reversed(schema.REVISIONS))
 
 
 async def test_upgrading_twice_changes_nothing(db: Database) -> None:

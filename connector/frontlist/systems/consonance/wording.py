@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import lru_cache
+from functools import cache, lru_cache
 from html.parser import HTMLParser
+from typing import TYPE_CHECKING
 
-from markdown_it import MarkdownIt
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
 
-_markdown = MarkdownIt("commonmark")
 _SILENT = frozenset({"script", "style", "head", "title"})
 _INLINE = frozenset(
     {"a", "abbr", "b", "cite", "code", "em", "i", "q", "s", "small", "span", "strong", "sub", "sup", "u"}
@@ -26,10 +27,18 @@ def normal(text: str) -> str:
     """The words of a markdown or HTML text: NFC, entities resolved, one blank between words."""
     speaker = _Speaker()
     # Markdown lets HTML through, so a text that is HTML already comes out as it is.
-    speaker.feed(_markdown.render(text.replace("\u0000", "")))
+    speaker.feed(_markdown().render(text.replace("\u0000", "")))
     speaker.close()
     words = unicodedata.normalize("NFC", "".join(speaker.parts).translate(_FOLD))
     return re.sub(r"\s+", " ", words).strip()
+
+
+@cache
+def _markdown() -> MarkdownIt:
+    """Loaded by the first text."""
+    from markdown_it import MarkdownIt
+
+    return MarkdownIt("commonmark")
 
 
 class _Speaker(HTMLParser):
