@@ -199,7 +199,8 @@ class Context:
 
     `links`: ("fourallportal", "product", "<consonance product id>") -> object id, for records that existed before us.
     `decisions`: what people settled for this title, by key. `notes`: what this consumer's last plan noted.
-    `mapping`: the active mapping as its consumer parsed it.
+    `mapping`: the active mapping as its consumer parsed it. `capabilities`: of systems, by name; one that does not
+    answer is missing, and right after a start another one than those that the consumer writes.
     """
 
     now: datetime

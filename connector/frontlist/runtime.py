@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -34,6 +34,7 @@ from frontlist.mapping import FieldMapping
 from frontlist.observed import UNOBSERVED, Observed
 from frontlist.opening import open_all
 from frontlist.outbox import Outbox
+from frontlist.ownership import PORTAL
 from frontlist.plugins import Plugins
 from frontlist.progress import Say, unsaid
 from frontlist.restoring import Restoring
@@ -51,13 +52,15 @@ from frontlist.systems.fourallportal.client import Client as FourallportalClient
 from frontlist.systems.fourallportal.source import FourallportalSource
 from frontlist.systems.fourallportal.target import FourallportalTarget
 from frontlist.tracing import Exporting, Traces
-from frontlist.waiting import wait
+from frontlist.waiting import ended, meanwhile, wait
 from frontlist.work import Active, Worker
 from frontlist_schemas import topics
 from frontlist_schemas.canonical import fingerprint
 
 log = structlog.get_logger(__name__)
 PARTS = ("capture", "intake", "work")
+#: Said while nothing else keeps the process from having started.
+COMPARED = "the mapping is compared with the tenant"
 #: Records of one topic after which a rebuild says how far it is.
 SAID_EVERY = 10_000
 #: Between two introspections of the tenants (seconds).
@@ -129,28 +132,21 @@ class Installation:
                 await each.close()
         await self.db.close()
 
-    async def introspect(self, *, first: bool = False) -> list[str]:
-        """What the systems can do now; answers those that are known for the first time. One that fails is logged.
+    async def introspect(self) -> list[str]:
+        """What the systems can do now; answers those that are known for the first time."""
+        new = await asyncio.gather(*map(self.ask, self.targets))
+        return [name for name, is_new in zip(self.targets, new, strict=True) if is_new]
 
-        `first`: at the start of work, which waits for it.
-        """
-        if first:
-            for name in sorted(self.targets.keys() - self.known.keys()):
-                # Said at the start alone: a vendor that stays away takes nobody out of service.
-                self.observed.turned("work", f"{name} was not asked yet what it can do")
-        answers = await asyncio.gather(*(self._ask(name, target) for name, target in self.targets.items()))
-        found = {name: each for name, each in answers if each is not None}
-        new = [name for name in found if name not in self.known]
-        self.known |= found
-        return new
-
-    @staticmethod
-    async def _ask(name: str, target: Target) -> tuple[str, Capabilities | None]:
+    async def ask(self, name: str) -> bool:
+        """What a system can do now, and whether that is known for the first time; one that fails is logged."""
         try:
-            return name, await target.capabilities()
+            found = await self.targets[name].capabilities()
         except FrontlistError as error:
             log.error("a system cannot be introspected, so it is not written", system=name, error=said(error))
-            return name, None
+            return False
+        new = name not in self.known
+        self.known[name] = found
+        return new
 
     async def check_topics(self) -> Mapping[str, TopicState]:
         """The topics as they are; refuses missing ones and those with another number of partitions."""
@@ -171,10 +167,10 @@ class Installation:
             if await installation.fact(c, installation.REBUILDING) is not None:
                 raise half_rebuilt(self.db)
 
-    async def identify(self, there: Mapping[str, TopicState], *, rebuilding: bool = False) -> None:
+    async def identify(self, there: Mapping[str, TopicState], *, rebuilding: bool = False) -> str | None:
         """The tenant's name and the database's id are fixed at the first start, on the decisions topic too.
 
-        `rebuilding`: the database must be empty, or one that a rebuild has not finished.
+        Answers the database's id. `rebuilding`: the database must be empty, or one that a rebuild has not finished.
         """
         async with self.db.begin() as c:
             await self.db.raise_numbers(c)
@@ -206,12 +202,13 @@ class Installation:
                 cure="point `database` at an empty one, say `frontlist db upgrade`, then `frontlist rebuild`",
             )
         if rebuilding:
-            return  # it reads every topic from its beginning
+            return mine  # it reads every topic from its beginning
         if half:
             raise half_rebuilt(self.db)
         for (name, _), (_, topic_id) in stored.items():
             if topic_id and name in there and topic_id != there[name].id:
                 raise recreated(name)
+        return mine
 
     async def _settle_in(self, rebuilding: bool) -> None:
         said = None
@@ -234,6 +231,12 @@ class Installation:
             if rebuilding:
                 await installation.state(self.db, c, {installation.REBUILDING: "1"})
             await decisions.decide(self.db, c, self.decisions, {("installation", "identity"): identity})
+
+    async def replaces(self) -> bool:
+        """Whether the configured mapping would take the place of another one."""
+        async with self.db.read() as c:
+            current = await installation.active(c)
+        return current is not None and current.fingerprint != fingerprint(self.mapping.text)
 
     async def activate(self) -> Active:
         """The configured mapping becomes the active one under a number from the database."""
@@ -306,9 +309,9 @@ async def run(
     """
     ownership.check(it.plugins.consumers, it.mapping)
     with alone(it.db):
-        async with watched(it, stopping, parts, traces) as facts, _asked(it, parts) as asked:
+        async with watched(it, stopping, parts, traces) as facts, _asking(it, parts) as asked:
             # Nothing is in hand yet that would be worth a grace period.
-            prepared = await within_grace(stopping, _prepare(it, facts), 0.0)
+            prepared = await within_grace(stopping, _prepare(it, facts, asked), 0.0)
             if prepared is not None and not stopping.is_set():
                 running = Running(it, stopping, asked, *prepared)
                 working = running.parts(parts, consumers, facts, ready)
@@ -348,43 +351,65 @@ async def watched(
             await asyncio.to_thread(exporting.close)
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What the systems are asked while all else is prepared; only what depends on an answer waits for it.
+
+    `known`: for each system of which work has to know what it can do, whether it said so. `fit`: the mapping was
+    compared with the tenant; raises MappingError. Until then 4ALLPORTAL is neither captured nor written, and the
+    mapping takes no other one's place.
+    """
+
+    known: Mapping[str, asyncio.Task[bool]]
+    fit: asyncio.Task[None]
+
+    def unanswered(self) -> frozenset[str]:
+        """The systems that must not be written yet."""
+        asked = frozenset(name for name, task in self.known.items() if not task.done())
+        return asked if self.fit.done() else asked | {PORTAL}
+
+
 @asynccontextmanager
-async def _asked(it: Installation, parts: Sequence[str]) -> AsyncIterator[asyncio.Task[list[str]] | None]:
-    """The systems are asked what they can do while all else is prepared; only work waits for their answers."""
-    if "work" not in parts:
-        yield None
-        return
-    asked = asyncio.create_task(it.introspect(first=True))
+async def _asking(it: Installation, parts: Sequence[str]) -> AsyncIterator[Asked]:
+    async with AsyncExitStack() as stack:
+        names = it.targets if "work" in parts else ()
+        known = {name: await stack.enter_async_context(meanwhile(it.ask(name))) for name in names}
+        fit = await stack.enter_async_context(meanwhile(_compared(it, known.get(PORTAL))))
+        yield Asked(known, fit)
+
+
+async def _compared(it: Installation, asked: asyncio.Task[bool] | None) -> None:
+    """`fits`, unless 4ALLPORTAL does not answer. `asked`: reads what is compared here; nobody asks for it twice."""
     try:
-        yield asked
-    finally:
-        asked.cancel()
-        await asyncio.gather(asked, return_exceptions=True)
+        if asked is None or await asked:
+            await fits(it)
+    except DeliveryError as error:
+        log.warning("the mapping could not be compared with the tenant", error=said(error))
 
 
-async def _prepare(it: Installation, facts: Facts) -> tuple[Mapping[str, TopicState], Active]:
+async def _prepare(it: Installation, facts: Facts, asked: Asked) -> tuple[Mapping[str, TopicState], Active]:
     """All checks of the start, and what has to be known before the first claim."""
     facts.stage = "the topics are looked at"
     there = await it.check_topics()
-    await it.identify(there)
-    async with it.db.read() as c:
-        facts.database_id = await installation.fact(c, "database")
-    if it.db.sqlite:
-        # No other process can be alive beside this file, so what the last one held is free.
-        async with it.db.begin() as c:
-            await processes.forget_all(c)
-    facts.stage = "the mapping is compared with the tenant"
-    try:
-        await fits(it)
-    except DeliveryError as error:
-        log.warning("the mapping could not be compared with the tenant", error=said(error))
-    facts.stage = "consumers are registered, and the mapping becomes active"
-    await it.register()
-    active = await it.activate()
-    facts.stage = "the database is compared with what Kafka was told"
-    if await _restored(it):
+    async with meanwhile(_committed(it)) as committed:
+        facts.database_id = await it.identify(there)
+        if it.db.sqlite:
+            # No other process can be alive beside this file, so what the last one held is free.
+            async with it.db.begin() as c:
+                await processes.forget_all(c)
+        if await it.replaces():
+            facts.stage = COMPARED
+            await asked.fit
+        facts.stage = "consumers are registered, and the mapping becomes active"
+        await it.register()
+        active = await it.activate()
+        facts.stage = "the database is compared with what Kafka was told"
+        # Asked before the database: what another replica stores and commits meanwhile is no sign of a restore.
+        restored = await _restored(it, await committed)
+    if restored:
         facts.stage = "the database is older than what Kafka was told; all topics are read back"
         await _read_back(it, there)
+    facts.stage = COMPARED
     return there, active
 
 
@@ -394,7 +419,7 @@ class Running:
 
     it: Installation
     stopping: asyncio.Event
-    asked: asyncio.Task[list[str]] | None
+    asked: Asked
     there: Mapping[str, TopicState]
     active: Active
 
@@ -408,17 +433,51 @@ class Running:
             group.create_task(self._watch_topics())
             if "capture" in chosen:
                 for source in it.sources.values():
-                    group.create_task(_capture(it, source).run(stopping))
+                    group.create_task(self._captured(source))
             if "intake" in chosen:
                 group.create_task(self._intake(woken).run(stopping))
-            if self.asked is not None:
-                working = worker(it, self.active, woken, consumers)
-                group.create_task(_work(it, working, stopping, self.asked))
+            if "work" in chosen:
+                working = worker(it, self.active, woken, consumers, waiting=self._waiting(consumers))
+                for task in (*self.asked.known.values(), self.asked.fit):
+                    task.add_done_callback(lambda _: woken.set())
+                group.create_task(working.run(stopping))
+                group.create_task(_keep_introspecting(it, stopping, self.asked))
                 group.create_task(Sweeper(it.db, it.clock, it.settings.reconcile, it.plugins.consumers).run(stopping))
                 group.create_task(Keeper(it.db, it.clock, it.settings.keep).run(stopping))
-            facts.started = True
-            if ready is not None:
-                ready.set()
+            if await self._fitting():
+                facts.started = True
+                if ready is not None:
+                    ready.set()
+
+    async def _fitting(self) -> bool:
+        """False where the process ends before the mapping was compared with the tenant; raises MappingError."""
+        return await ended(self.asked.fit, self.stopping)
+
+    async def _captured(self, source: Source) -> None:
+        if source.name != PORTAL or await self._fitting():
+            await _capture(self.it, source).run(self.stopping)
+
+    def _waiting(self, consumers: Sequence[str] | None) -> Callable[[], Mapping[str, str]]:
+        """Answers consumer -> what it waits for: a system that it writes has not said yet what it can do.
+
+        One that writes none waits for all of them.
+        """
+        targets = self.it.targets.keys()
+        needs = {
+            name: {target for target, _ in ownership.declared(each, self.it.mapping)} & targets or targets
+            for name, each in self.it.plugins.consumers.items()
+            if consumers is None or name in consumers
+        }
+
+        def waiting() -> dict[str, str]:
+            unanswered = self.asked.unanswered()
+            return {
+                name: f"{min(needed & unanswered)} was not asked yet what it can do"
+                for name, needed in needs.items()
+                if needed & unanswered
+            }
+
+        return waiting
 
     def _intake(self, woken: asyncio.Event) -> Intake:
         it = self.it
@@ -465,7 +524,11 @@ def _capture(it: Installation, source: Source) -> Capture:
 
 
 def worker(
-    it: Installation, active: Active, woken: asyncio.Event | None = None, consumers: Sequence[str] | None = None
+    it: Installation,
+    active: Active,
+    woken: asyncio.Event | None = None,
+    consumers: Sequence[str] | None = None,
+    waiting: Callable[[], Mapping[str, str]] = dict,
 ) -> Worker:
     """The worker of this process with its delivery."""
     chosen = {name: each for name, each in it.plugins.consumers.items() if consumers is None or name in consumers}
@@ -494,6 +557,7 @@ def worker(
         clock=it.clock,
         decisions=it.decisions,
         woken=woken,
+        waiting=waiting,
         settings=it.settings.work,
         step=it.step,
         observed=it.observed,
@@ -659,16 +723,10 @@ async def fits(it: Installation) -> None:
         raise field_mapping.MappingError(it.mapping.file, wrong)
 
 
-async def _work(it: Installation, working: Worker, stopping: asyncio.Event, asked: asyncio.Task[list[str]]) -> None:
-    """The systems have said what they can do before the first plan; one that does not answer is not written."""
-    await asked
-    async with asyncio.TaskGroup() as group:
-        group.create_task(working.run(stopping))
-        group.create_task(_keep_introspecting(it, stopping))
-
-
-async def _keep_introspecting(it: Installation, stopping: asyncio.Event) -> None:
+async def _keep_introspecting(it: Installation, stopping: asyncio.Event, asked: Asked) -> None:
     """A system that becomes known late makes every title due: until then nothing was written to it."""
+    for task in asked.known.values():
+        await ended(task, stopping)
     new: list[str] = []
     while not stopping.is_set():
         try:
@@ -705,8 +763,8 @@ async def allowed_anew(db: Database, c: AsyncConnection, known: Mapping[str, Cap
         await applied.try_again(c, refused)
 
 
-async def _restored(it: Installation) -> bool:
-    """Whether Kafka's committed offsets are ahead of the stored ones: the database comes from an older backup."""
+async def _committed(it: Installation) -> Mapping[tuple[str, int], int]:
+    """The offsets that intake told Kafka; 0 where it told none."""
     names = topics.compacted(it.settings.kafka.prefix, it.further)
     partitions = [TopicPartition(name, p) for name in names for p in range(it.settings.kafka.partitions_of(name))]
     consumer = AIOKafkaConsumer(
@@ -714,12 +772,15 @@ async def _restored(it: Installation) -> bool:
     )
     await consumer.start()
     try:
-        # Asked before the database: what another replica stores and commits meanwhile is no sign of a restore.
         offsets = await asyncio.gather(*map(consumer.committed, partitions))
     finally:
         await consumer.stop()
+    return {(at.topic, at.partition): offset or 0 for at, offset in zip(partitions, offsets, strict=True)}
+
+
+async def _restored(it: Installation, committed: Mapping[tuple[str, int], int]) -> bool:
+    """Whether Kafka's committed offsets are ahead of the stored ones: the database comes from an older backup."""
     async with it.db.read() as c:
         stored = await dossier.offsets(c)
         behind = await installation.fact(c, installation.BEHIND) is not None  # somebody died while he read back
-    committed = {(at.topic, at.partition): offset or 0 for at, offset in zip(partitions, offsets, strict=True)}
     return behind or any(committed.get(at, 0) > offset for at, (offset, _) in stored.items())

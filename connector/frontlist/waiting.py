@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 #: What does not end is cancelled so often, so far apart (seconds).
 CANCELS, CANCEL = 5, 0.1
@@ -20,6 +23,29 @@ async def wait(stopping: asyncio.Event, seconds: float, *others: asyncio.Event) 
     finally:
         for task in tasks:
             task.cancel()
+
+
+@asynccontextmanager
+async def meanwhile(work: Coroutine[Any, Any, T]) -> AsyncIterator[asyncio.Task[T]]:
+    """`work` goes on beside the block, and no longer than it."""
+    task = asyncio.create_task(work)
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def ended(task: asyncio.Task[Any], stopping: asyncio.Event) -> bool:
+    """Whether it came to its end before the process does. Raises what it raised."""
+    told = asyncio.create_task(stopping.wait())
+    try:
+        await asyncio.wait({task, told}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        told.cancel()
+    if task.done():
+        task.result()
+    return task.done()
 
 
 async def let_go(work: Coroutine[Any, Any, object], seconds: float) -> None:

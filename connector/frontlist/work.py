@@ -160,14 +160,18 @@ class Worker:
         clock: Clock,
         decisions: str,
         woken: asyncio.Event | None = None,
+        waiting: Callable[[], Mapping[str, str]] = dict,
         settings: WorkSettings | None = None,
         step: Step = no_step,
         observed: Observed = UNOBSERVED,
     ) -> None:
-        """`decisions`: the topic of decisions. The process id is the delivery's."""
+        """`decisions`: the topic of decisions. The process id is the delivery's.
+
+        `waiting`: consumer -> why its titles are not claimed yet.
+        """
         self.db, self.consumers, self.delivery, self.tenant = db, consumers, delivery, tenant
         self.active, self.capabilities, self.clock, self.decisions = active, capabilities, clock, decisions
-        self.woken = woken or asyncio.Event()
+        self.woken, self.waiting = woken or asyncio.Event(), waiting
         self.settings, self.step, self.observed = settings or WorkSettings(), step, observed
         self.process = delivery.process
         self._idle, self._trouble = False, ""
@@ -276,7 +280,8 @@ class Worker:
                 self._idle = True
                 self._trouble = "another mapping is active, so this process does not work; restart it with that one"
                 return active, []
-            self._idle, self._trouble = False, ""
+            waiting = self.waiting()
+            self._idle, self._trouble = False, min(waiting.values(), default="")
             if await installation.fact(c, installation.BEHIND) is not None:
                 self._trouble = (
                     "the database is older than what Kafka was told; nothing is claimed before it is read back"
@@ -290,7 +295,7 @@ class Worker:
                 self.process,
                 now,
                 room,
-                sorted(self.consumers),
+                sorted(self.consumers.keys() - waiting.keys()),
                 least_urgent=least_urgent,
                 oldest=self._claims % FAIR == 0,
             )

@@ -23,7 +23,6 @@ from frontlist.cli.looking import summary
 from frontlist.clock import Clock
 from frontlist.embedded import Kafka
 from frontlist.errors import ConfigurationError
-from frontlist.observed import Observed
 from frontlist.runtime import PARTS, Installation
 from frontlist.settings import Settings
 from frontlist.state import installation as installation_facts
@@ -439,27 +438,17 @@ async def strangers(handler: Any) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
-class Heard(Observed):
-    """Which parts said that something keeps them from their work."""
-
-    def __init__(self) -> None:
-        self.troubled: list[str] = []
-
-    def turned(self, part: str, trouble: str = "") -> None:
-        self.troubled += [part] if trouble else []
-
-
 async def test_a_vendor_that_stays_away_takes_work_out_of_service_at_the_start_alone(
-    tmp_path: Path, sqlite_url: str, kafka_bootstrap: str, topic_prefix: str
+    tmp_path: Path, postgresql_url: str, kafka_bootstrap: str, topic_prefix: str, pair: tenants.Pair
 ) -> None:
-    with tenants.pair() as both:
-        settings = tenants.settings(tmp_path, sqlite_url, kafka_bootstrap, topic_prefix, both)
-    it, heard = Installation(settings), Heard()
-    it.observe(heard)
-    try:
-        assert await it.introspect(first=True) == []
-        assert set(heard.troubled) == {"work"}
-        heard.troubled.clear()
-        assert (await it.introspect(), heard.troubled) == ([], [])
-    finally:
-        await it.close()
+    where = (tmp_path, postgresql_url, kafka_bootstrap, topic_prefix, pair)
+    settings = tenants.settings(*where, health=LISTEN, consonance={"timeout": 10.0})
+    pair.consonance.fault(kind="hang")
+    async with tenants.prepared(settings), probed(settings, parts=["work"]) as it:
+
+        async def waits() -> bool:
+            return (await it.check("work"))["why"] == "consonance was not asked yet what it can do"
+
+        await tenants.until(waits, what="work waits for Consonance")
+        assert await it.status("/readyz") == 503
+        await it.until("work", "ok", status=200)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,10 @@ import sqlalchemy as sa
 import tenants
 from frontlist import runtime
 from frontlist.cli.deciding import decide
+from frontlist.mapping import MappingError
 from frontlist.settings import Settings
 from frontlist.state import findings, work
+from frontlist.state import installation as facts
 
 
 @pytest.fixture
@@ -115,7 +118,33 @@ async def test_a_changed_mapping_makes_every_title_due_and_a_wrong_one_refuses(i
             lambda: all(tenants.value(each, "publisher") for each in pair.records()), what="the other field"
         )
         await tenants.settled(it)
+        before = await _active(it)
     installation.mapping.write_text(text.replace("      imprint: imprint\n", "      imprint: no_such_field\n", 1))
     with pytest.raises(Exception, match=r"mapping\.yaml:\d+: .*no_such_field"):
         async with tenants.running(installation):
             pass
+    async with runtime.opened(installation) as it:
+        assert await _active(it) == before, "the wrong one has taken no other's place"
+
+
+async def test_a_wrong_mapping_at_the_first_start_reads_and_writes_nothing_of_4allportal(
+    installation: Settings, pair
+) -> None:
+    text = installation.mapping.read_text()
+    installation.mapping.write_text(text.replace("      imprint: imprint\n", "      imprint: no_such_field\n", 1))
+    pair.dam.fault(kind="latency", seconds=0.3, path="^/api/modules/")  # so that all else could be quicker
+    async with tenants.prepared(installation):
+        pair.dam.forget_calls()
+        with pytest.raises(BaseExceptionGroup) as caught:
+            async with tenants.running(installation):
+                pass
+    assert caught.group_contains(MappingError, match="no_such_field")
+    described = re.compile(r"/api/modules/[^/]+|/api/system/value-options")
+    paths = {call["path"] for call in pair.dam.get("/sandbox/calls")["calls"]}
+    assert paths
+    assert {path for path in paths if not described.fullmatch(path)} == set()
+
+
+async def _active(it: runtime.Installation) -> int | None:
+    async with it.db.read() as c:
+        return await facts.active_number(c)

@@ -124,6 +124,7 @@ def worker(place: Place, consumers: Sequence[Wishes] = (), **more: Any) -> Worke
         capabilities=lambda: {"shelf": Capabilities()},
         clock=place.clock,
         decisions="decisions",
+        waiting=more.pop("waiting", dict),
         settings=WorkSettings(**{"retry_first": 0.001, "retry_longest": 0.001, **more.pop("work", {})}),
     )
 
@@ -184,6 +185,20 @@ async def test_the_vector_of_a_plan_is_stored_with_its_intent(place: Place) -> N
         [document] = await c.execute(sa.select(dossier.document_table))
     assert applied.load(row.intent_vector) == {"activation": 1, "consonance.metadata": document.revision}
     assert row.intent_claim == (await rows(place))["work:1"].claim
+
+
+async def test_titles_of_a_consumer_that_waits_are_not_claimed_and_those_of_others_are(place: Place) -> None:
+    other = Wishes({"work:2": {"title": "B"}}, name="other")
+    await place.wish("work:1", title="A")
+    async with place.db.begin() as c:
+        await work.mark(place.db, c, [work.Due("other", TitleKey("work:2"), await place.db.now(c), 40, "test")])
+    waits = {"wishes": "the shelf was not asked yet what it can do"}
+    found = worker(place, [place.wishes, other], waiting=lambda: waits)
+    await found.once()
+    assert set(place.shelf.held) == {"work:2"}
+    waits.clear()
+    await found.once()
+    assert set(place.shelf.held) == {"work:1", "work:2"}
 
 
 async def test_a_worker_whose_claim_was_taken_over_writes_nothing(place: Place) -> None:

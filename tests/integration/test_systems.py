@@ -32,6 +32,7 @@ from frontlist import (
     TitleKey,
     Writes,
     hookimpl,
+    runtime,
 )
 from frontlist.plugins import Plugins
 from frontlist.settings import Settings
@@ -108,6 +109,20 @@ async def test_the_example_channel_gets_every_title_under_its_own_key_and_each_c
         await tenants.until(lambda: shop.titles()[changed]["title"] == "Another Title", what="the change")
         await tenants.settled(it)
         assert {path for _, path, _ in shop.heard[before:]} == {changed}
+
+
+@pytest.mark.parametrize("path", ["^/api/modules/", "^/api/system/value-options"])
+async def test_a_channel_gets_every_title_while_4allportal_does_not_say_what_it_can_do(
+    installation: Settings, example: Plugins, pair, shop: Shop, path: str
+) -> None:
+    pair.dam.fault(kind="hang", path=path)
+    stopping, started = asyncio.Event(), asyncio.Event()
+    async with tenants.prepared(installation, example), runtime.opened(installation, example) as it:
+        running = asyncio.create_task(runtime.run(it, stopping, ready=started))
+        await tenants.until(lambda: running.done() or len(shop.titles()) == len(pair.tenant.works), what="every title")
+        assert (running.done(), started.is_set()) == (False, False), "it has not started until the mapping was compared"
+        stopping.set()
+        await asyncio.wait_for(running, installation.shutdown.grace)  # nobody waits for the system that hangs
 
 
 async def test_a_channel_that_fails_is_tried_again_and_gets_everything_in_the_end(
