@@ -53,6 +53,7 @@ class Plugins:
     """All plugins of one run: those of the entry points, or the objects given (for tests)."""
 
     def __init__(self, given: dict[str, Any] | None = None) -> None:
+        self._points = entry_points(group=GROUP)
         self._manager = pluggy.PluginManager(GROUP)
         self._manager.add_hookspecs(Hooks)
         for name, plugin in self._loaded() if given is None else given.items():
@@ -61,7 +62,7 @@ class Plugins:
         self.systems: dict[str, System] = self._named("frontlist_systems", "system", system.check)
 
     def _loaded(self) -> Iterator[tuple[str, Any]]:
-        for point in sorted(entry_points(group=GROUP), key=lambda each: each.name):
+        for point in sorted(self._points, key=lambda each: each.name):
             try:
                 plugin = point.load()
             except Exception as error:
@@ -122,7 +123,7 @@ class Plugins:
         return {name: f"{ours} {each.version}" for each in self.installed() for name in each.consumers}
 
     def installed(self) -> list[Installed]:
-        points = {point.name: point for point in entry_points(group=GROUP)}
+        points = {point.name: point for point in self._points}
         out = []
         for name, plugin in self._manager.list_name_plugin():
             dist = points[name].dist if name in points else None
