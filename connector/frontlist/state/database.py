@@ -17,6 +17,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 
+import aiosqlite
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
@@ -367,6 +368,20 @@ class _File(sqlite3.Connection):
         super().close()
 
 
+class _Driver(aiosqlite.Connection):
+    """Its thread ends at the first word to stop and leaves a second one unanswered, which `close` would wait for.
+
+    Where a task is cancelled twice SQLAlchemy says both: it closes behind a shield, and stops the thread at once.
+    """
+
+    _stopped: asyncio.Future[None] | None = None
+
+    def stop(self) -> asyncio.Future[None] | None:
+        if self._stopped is None:
+            self._stopped = super().stop()
+        return self._stopped
+
+
 def _postgresql(url: URL, longest: float, unread: float) -> AsyncEngine:
     # A process that is stopped inside a transaction must not hold its locks for ever.
     limits = {"idle_in_transaction_session_timeout": "10000", "lock_timeout": "5000"}
@@ -405,8 +420,15 @@ def _postgresql(url: URL, longest: float, unread: float) -> AsyncEngine:
 
 
 def _sqlite(url: URL) -> AsyncEngine:
-    file = {"timeout": 30, "factory": _File}
-    engine = create_async_engine(url, poolclass=AsyncAdaptedQueuePool, pool_size=5, connect_args=file)
+    [file], said = url.get_dialect()().create_connect_args(url)
+    options = {"timeout": 30, "factory": _File, **said}
+
+    async def connect() -> aiosqlite.Connection:
+        driver = _Driver(lambda: sqlite3.connect(file, **options), CHUNK)
+        driver._thread.daemon = True  # as SQLAlchemy has it: one that waits for a lock never keeps the process
+        return await driver
+
+    engine = create_async_engine(url, poolclass=AsyncAdaptedQueuePool, pool_size=5, async_creator=connect)
 
     @sa.event.listens_for(engine.sync_engine, "connect")
     def _prepare(connection: Any, _record: object) -> None:
