@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Most tests wait for something, so there are more of them at once than cores.
 WORKERS ?= 4
 .DEFAULT_GOAL := help
-.PHONY: help setup demo bench test test-faults lint format types generate lock build clean
+.PHONY: help setup demo bench test test-faults test-rules lint format types generate lock build clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -30,6 +30,9 @@ test: .venv/.ready lint types ## lint, types, all tests on real Kafka and Postgr
 
 test-faults: .venv/.ready ## the whole fault matrix under load, and whole installations on SQLite too
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "fault or matrix" $(ARGS)
+
+test-rules: .venv/.ready ## takes each rule of the engine out, and sees its tests fail (ONLY=breaker); an hour
+	$(BIN)/python tests/taken_out.py $(ONLY)
 
 lint: .venv/.ready ## ruff
 	$(BIN)/ruff check .

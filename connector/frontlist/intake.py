@@ -186,7 +186,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
                 await self._look()
         finally:
             self.observed.consuming(None)
-            # A handler that is cancelled inside a database call would leave its connection hanging.
+            # A handler ends its transaction; the broker would cancel it.
             self._ended.set()
             try:
                 async with self._busy:

@@ -570,6 +570,13 @@ async def _read_back(it: Installation, there: Mapping[str, TopicState]) -> None:
     Nobody works before the dossiers know what the systems were told since.
     """
     log.warning("the database is older than what Kafka was told: all that it remembers is read back")
+    await _take_all(it, there, await nothing_is_sure(it))
+    async with it.db.begin() as c:
+        await installation.forget(c, installation.BEHIND)
+
+
+async def nothing_is_sure(it: Installation) -> dict[tuple[str, int], int]:
+    """What is remembered is in doubt, what is in hand is free, every title is due; answers where reading goes on."""
     async with it.db.begin() as c:
         await takes_long(c)
         await it.db.raise_numbers(c)
@@ -578,10 +585,7 @@ async def _read_back(it: Installation, there: Mapping[str, TopicState]) -> None:
         await applied.doubt_all(c)
         everyone = await installation.registered(c)
         await work.mark(it.db, c, await all_due(c, everyone, await it.db.now(c), "restored"))
-        stored = {at: offset for at, (offset, _) in (await dossier.offsets(c)).items()}
-    await _take_all(it, there, stored)
-    async with it.db.begin() as c:
-        await installation.forget(c, installation.BEHIND)
+        return {at: offset for at, (offset, _) in (await dossier.offsets(c)).items()}
 
 
 async def _take_all(

@@ -221,7 +221,7 @@ class Worker:
             self.delivery.cancel()
             for task in (*self._tasks, heart):
                 task.cancel()
-            # Awaited: a task that is cancelled twice inside a database call leaves its connection hanging.
+            # Awaited: what they are rolling back is over before the last word.
             await asyncio.gather(*self._tasks, heart, return_exceptions=True)
             with contextlib.suppress(Exception):
                 async with asyncio.timeout(RELEASE), self.db.begin() as c:
