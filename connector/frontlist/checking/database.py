@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from frontlist.checking.verdict import Check, failed
 from frontlist.clock import Clock
 from frontlist.errors import FrontlistError
@@ -53,7 +55,8 @@ async def _contents(db: Database, settings: Settings, mapping: FieldMapping | No
         half = await installation.fact(c, installation.REBUILDING) is not None
         active = await installation.active(c)
         offsets = await dossier.offsets(c)
-    found = [Check(AREA, "schema", "ok", "is this version's", db.name), _tenant(tenant, settings)]
+        unbound = await unbounded(db, c)
+    found = [Check(AREA, "schema", "ok", "is this version's", db.name), _tenant(tenant, settings), *unbound]
     if half:
         detail = "is under way, or was interrupted: nothing else works on the database before it is done"
         found.append(Check(AREA, "rebuild", "failed", detail, db.name, "wait for it, or say `frontlist rebuild` again"))
@@ -62,6 +65,14 @@ async def _contents(db: Database, settings: Settings, mapping: FieldMapping | No
         cure = "restart `frontlist run`: every title is planned again with the new one"
         found.append(Check("mapping", "activation", "warning", detail, mapping.file, cure))
     return Looked(found, {name: topic_id for (name, _), (_, topic_id) in offsets.items()})
+
+
+async def unbounded(db: Database, connection: AsyncConnection) -> list[Check]:
+    if await db.bounded(connection):
+        return []
+    detail = "does not end every transaction of a process that is frozen, so its titles may wait until it goes on"
+    cure = "take PostgreSQL 17 or newer; behind a pooler: ALTER ROLE ... SET transaction_timeout = '90s'"
+    return [Check(AREA, "frozen processes", "warning", detail, db.name, cure)]
 
 
 def _tenant(tenant: str | None, settings: Settings) -> Check:

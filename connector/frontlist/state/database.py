@@ -136,6 +136,11 @@ class Database:
         if not self.sqlite:
             await connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": name})
 
+    async def bounded(self, connection: AsyncConnection) -> bool:
+        """Whether the server ends each transaction of a process that is frozen. SQLite has one process."""
+        bound = "SELECT count(*) FROM pg_settings WHERE name = 'transaction_timeout' AND setting <> '0'"
+        return self.sqlite or bool((await connection.execute(sa.text(bound))).scalar_one())
+
     @asynccontextmanager
     async def alone(self, name: str) -> AsyncIterator[bool]:
         """A lock under this name while the block lasts, however long; False: somebody else has it.

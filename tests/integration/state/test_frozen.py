@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 import tenants
+from frontlist.checking.database import unbounded
 from frontlist.clock import Clock
 from frontlist.state import installation, schema
 from frontlist.state.database import LONGEST, STATEMENT, Database, gone, takes_long
@@ -188,6 +189,15 @@ async def test_a_transaction_may_take_longer_than_a_statement(db: Database) -> N
             (await c.execute(sa.text(f"SHOW {name}"))).scalar_one() for name in ("transaction_timeout", "lock_timeout")
         ]
     assert (said, STATEMENT < LONGEST) == ([f"{LONGEST:.0f}s", "5s"], True)
+
+
+async def test_check_warns_where_the_server_does_not_end_every_transaction(database_url: str) -> None:
+    """As one before PostgreSQL 17, or one behind a pooler."""
+    for longest, warned in ((LONGEST, []), (0.0, ["frozen processes"])):
+        db = Database(database_url, Clock(), longest=longest)
+        async with db.read() as c:
+            assert [each.what for each in await unbounded(db, c)] == ([] if db.sqlite else warned)
+        await db.close()
 
 
 class Freezing(Database):
