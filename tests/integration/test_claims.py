@@ -287,9 +287,10 @@ async def test_a_record_that_the_other_title_has_is_not_removed(place: Place) ->
     await worked(place)
     await claims(place, NEW)
     await worked(place)
+    writes = len(place.shelf.writes)
     await lets_go(place, OLD)
     await worked(place)
-    assert await has(place) == OF_NEW
+    assert (await has(place), len(place.shelf.writes)) == (OF_NEW, writes), "nor removed and made again"
 
 
 async def test_a_record_that_was_removed_is_made_for_the_other_title(place: Place) -> None:
