@@ -24,7 +24,7 @@ from frontlist.clock import Clock, moment
 from frontlist.contract import TitleKey
 from frontlist.errors import ConfigurationError, DeliveryError, FrontlistError, Pause, Retry, Stop, said
 from frontlist.intake import all_due
-from frontlist.kafka import MAX_BYTES, KafkaSettings, end, transaction
+from frontlist.kafka import MAX_BYTES, KafkaSettings, begins_at, end, transaction
 from frontlist.linking import holding
 from frontlist.observed import UNOBSERVED, Observed
 from frontlist.source import Feed, Numbered, Page, Raw, RawKey, Source, Statement
@@ -690,10 +690,11 @@ async def _first_of(*works: Coroutine[Any, Any, None]) -> None:
 
 
 async def read_to_end(
-    kafka: KafkaSettings, topics: Sequence[str], stored: Mapping[tuple[str, int], int]
+    kafka: KafkaSettings, topics: Sequence[str], stored: Mapping[tuple[str, int], int], since: int = 0
 ) -> AsyncIterator[tuple[list[ConsumerRecord], dict[tuple[str, int], int]]]:
     """Committed records of whole topics, from the stored offsets to their present ends, in batches with positions.
 
+    `since`: records of before it are passed over (microseconds since 1970, by their own times).
     Raises ConfigurationError where a topic ends before a stored offset: it was re-created or cut.
     """
     consumer = AIOKafkaConsumer(
@@ -708,7 +709,7 @@ async def read_to_end(
         partitions = [TopicPartition(name, p) for name in topics for p in range(kafka.partitions_of(name))]
         consumer.assign(partitions)
         ends = await consumer.end_offsets(partitions)
-        begins = await consumer.beginning_offsets(partitions)
+        begins = await begins_at(consumer, partitions, since)
         for at in partitions:
             start = stored.get((at.topic, at.partition), 0)
             if start > ends[at]:

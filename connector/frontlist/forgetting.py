@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from frontlist import pins, runtime
+from frontlist import pins
 from frontlist.contract import Resource, TitleKey
 from frontlist.decisions import decide
 from frontlist.errors import ConfigurationError
@@ -27,6 +28,9 @@ from frontlist.state.dossier import document_table
 from frontlist.state.findings import finding_table
 from frontlist.state.held import held_table
 from frontlist.vanishing import without
+
+if TYPE_CHECKING:
+    from frontlist import runtime
 
 WHO = re.compile(r"contact:[1-9][0-9]{0,17}")
 
@@ -67,6 +71,14 @@ async def forget(it: runtime.Installation, who: str) -> Forgotten:
         body = erased.body(now, done.titles, decided.get(who))
         await decide(it.db, c, it.decisions, {(erased.KIND, who): body})
     return done
+
+
+async def forget_again(it: runtime.Installation, since: int) -> None:
+    """Who was forgotten since that time: a backup of it still names them."""
+    async with it.db.read() as c:
+        names = await erased.decided_since(c, since, await it.db.now(c))
+    for who in names:
+        await forget(it, who)
 
 
 async def _scrub(c: AsyncConnection, system: str, source: Source, who: str, omit: frozenset[str]) -> set[TitleKey]:

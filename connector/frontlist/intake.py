@@ -101,6 +101,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
         self._systems = dict.fromkeys((*topics.SYSTEMS, *(system for system, _ in further)))
         self.restored = restored or _nothing
         self._topic_ids: dict[str, str] = {}
+        #: How far the database was known to stand, whoever read since: only a backup makes it less.
         self._stood: dict[tuple[str, int], int] = {}
         self._busy = asyncio.Lock()
         self._ended = asyncio.Event()
@@ -135,6 +136,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
             self.observed.turned("intake", "the database is older than what Kafka was told; it is read back")
             try:
                 await self.restored()
+                self._stood.clear()
                 self.woken.set()
                 return
             except Exception as error:
@@ -176,7 +178,6 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
         )
         self._subscriber(self._handle)
         self._ended.clear()
-        self._stood.clear()
         try:
             await broker.start()
             while not stopping.is_set() and self._failure is None:
@@ -221,7 +222,6 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
     async def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
         """Nothing is held in memory, so nothing has to be drained."""
         self._placed -= {(at.topic, at.partition) for at in revoked}
-        self._stood.clear()
         self._joined = False
 
     async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
@@ -252,7 +252,6 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
         async with self.db.read() as c:
             stored = await dossier.offsets(c)
         begins, ends = await consumer.beginning_offsets(assigned), await consumer.end_offsets(assigned)
-        self._stood.clear()
         unread = []
         for at in assigned:
             offset, topic_id = stored.get((at.topic, at.partition), (0, ""))

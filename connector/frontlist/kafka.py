@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError as ClientError
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
@@ -266,6 +266,17 @@ async def transaction(producer: AIOKafkaProducer) -> AsyncIterator[None]:
             await let_go(theirs.__aexit__(type(error), error, None), LEAVE)
         raise
     await theirs.__aexit__(None, None, None)
+
+
+async def begins_at(
+    consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition], since: int
+) -> dict[TopicPartition, int]:
+    """Offsets of the first records of a time (microseconds since 1970), by the records' own times; 0: of all."""
+    if since <= 0:
+        return dict(await consumer.beginning_offsets(partitions))
+    ends = await consumer.end_offsets(partitions)
+    asked = await consumer.offsets_for_times(dict.fromkeys(partitions, since // 1000))
+    return {at: asked[at].offset if asked.get(at) else ends[at] for at in partitions}
 
 
 def unreachable(settings: KafkaSettings, error: BaseException | str) -> FrontlistError:

@@ -1,4 +1,6 @@
-"""Restoring: what the journal tells of past writes becomes what we know of them, when a database is rebuilt.
+"""Restoring: what the journal tells of past writes becomes what we know of them, when a database was lost.
+
+All of it where the database is rebuilt; where it comes from an older backup, what was written since.
 
 Of each consumer and resource: who wrote it last, which fields were ours, whether it stood there; and before-images, as
 long as they would have been kept. All of it is in doubt, so everything is read back before it is believed.
@@ -36,14 +38,15 @@ class Restoring:
 
     @classmethod
     async def begin(cls, db: Database, keep: KeepSettings) -> Restoring:
-        """Without what a rebuild that was interrupted has left."""
+        """Without what a backup kept of persons who were erased since."""
         async with db.begin() as c:
             await takes_long(c)
-            await applied.clear(c)
             erasures = await erased.decided(c, await db.now(c))
             consumers = await installation.registered(c)
+            await applied.forget_images(c, erasures.anywhere)
             for at in set(erasures.titles.values()):
                 titles = [title for title, when in erasures.titles.items() if when == at]
+                await applied.forget_images(c, at, titles)
                 await erased.put(db, c, consumers, titles, at)
             return cls(db, erasures, await db.now(c) - round(keep.before_images * DAY))
 

@@ -15,7 +15,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from frontlist import decisions, ownership
+from frontlist import decisions, forgetting, ownership
 from frontlist import mapping as field_mapping
 from frontlist.brakes import Brakes
 from frontlist.capture import Capture, read_to_end
@@ -63,6 +63,8 @@ PARTS = ("capture", "intake", "work")
 COMPARED = "the mapping is compared with the tenant"
 #: Records of one topic after which a rebuild says how far it is.
 SAID_EVERY = 10_000
+#: The clocks of the database and of who writes to Kafka differ by less (microseconds).
+CLOCKS = 86_400_000_000
 #: Between two introspections of the tenants (seconds).
 INTROSPECT = 600.0
 #: Between two looks at the identity of the topics (seconds).
@@ -570,22 +572,36 @@ async def _read_back(it: Installation, there: Mapping[str, TopicState]) -> None:
     Nobody works before the dossiers know what the systems were told since.
     """
     log.warning("the database is older than what Kafka was told: all that it remembers is read back")
-    await _take_all(it, there, await nothing_is_sure(it))
+    stored, since = await nothing_is_sure(it)
+    await _take_all(it, there, stored, since=since - CLOCKS)
+    await forgetting.forget_again(it, since)
     async with it.db.begin() as c:
+        await applied.none_newer(c, await it.db.now(c))
+        await it.db.raise_numbers(c)
         await installation.forget(c, installation.BEHIND)
 
 
-async def nothing_is_sure(it: Installation) -> dict[tuple[str, int], int]:
-    """What is remembered is in doubt, what is in hand is free, every title is due; answers where reading goes on."""
+async def nothing_is_sure(it: Installation) -> tuple[dict[tuple[str, int], int], int]:
+    """What is remembered is in doubt, what is in hand is free, every title is due.
+
+    Answers where reading goes on, and when the backup was made (no later).
+    """
     async with it.db.begin() as c:
         await takes_long(c)
         await it.db.raise_numbers(c)
-        await installation.state(it.db, c, {installation.BEHIND: "1"})
+        since = await _backed_up_at(c)
+        await installation.state(it.db, c, {installation.BEHIND: str(since)})
         await work.free_all(c)
         await applied.doubt_all(c)
         everyone = await installation.registered(c)
         await work.mark(it.db, c, await all_due(c, everyone, await it.db.now(c), "restored"))
-        return {at: offset for at, (offset, _) in (await dossier.offsets(c)).items()}
+        return {at: offset for at, (offset, _) in (await dossier.offsets(c)).items()}, since
+
+
+async def _backed_up_at(c: AsyncConnection) -> int:
+    """No later than the backup was made; whoever died while he read back has left what he found."""
+    said = await installation.fact(c, installation.BEHIND)
+    return await dossier.stored_at(c) if said in (None, installation.NOTICED) else int(said)
 
 
 async def _take_all(
@@ -594,21 +610,21 @@ async def _take_all(
     stored: Mapping[tuple[str, int], int],
     say: Say = unsaid,
     *,
-    journal: bool = False,
+    since: int = 0,
 ) -> dict[str, int]:
-    """What the topics hold from these offsets to their present ends; decisions and links first.
+    """What the topics hold from these offsets to their present ends; decisions and links first, the journal last.
 
-    `journal`: last, what was written.
+    `since`: what was written before that is known; 0: nothing is, as in a rebuild.
     """
     intake = Intake(it.db, it.settings.kafka, clock=it.clock, settings=it.settings.intake, further=it.further)
     intake.know(there)
     counts: dict[str, int] = {}
-    names = [it.decisions, it.links, *topics.changes(it.settings.kafka.prefix, it.further)]
-    names += [it.journal] if journal else []
+    names = [it.decisions, it.links, *topics.changes(it.settings.kafka.prefix, it.further), it.journal]
     for place, name in enumerate(names, 1):
         counts[name] = 0
-        taking = await Restoring.begin(it.db, it.settings.keep) if name == it.journal else intake
-        async for batch, _ in read_to_end(it.settings.kafka, [name], stored):
+        journal = name == it.journal
+        taking = await Restoring.begin(it.db, it.settings.keep) if journal else intake
+        async for batch, _ in read_to_end(it.settings.kafka, [name], stored, since if journal else 0):
             await taking.take(batch)
             before, counts[name] = counts[name], counts[name] + len(batch)
             if before // SAID_EVERY != counts[name] // SAID_EVERY:
@@ -638,7 +654,10 @@ async def _rebuild(it: Installation, say: Say) -> dict[str, int]:
     there = await it.check_topics()
     await it.identify(there, rebuilding=True)
     await it.register()
-    counts = await _take_all(it, there, {}, say, journal=True)
+    async with it.db.begin() as c:
+        await takes_long(c)
+        await applied.clear(c)  # what one that was interrupted has left
+    counts = await _take_all(it, there, {}, say)
     async with it.db.begin() as c:
         await takes_long(c)
         now = await it.db.now(c)

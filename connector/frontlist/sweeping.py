@@ -18,14 +18,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from frontlist.clock import Clock
 from frontlist.contract import DocumentKey, FieldKey, Json, Resource, TitleKey
 from frontlist.errors import ConfigurationError, said
-from frontlist.kafka import MAX_BYTES, KafkaSettings
+from frontlist.kafka import MAX_BYTES, KafkaSettings, begins_at
 from frontlist.state import dossier, installation, processes, sweeps, work
 from frontlist.state.database import Database, gone, takes_long
 from frontlist.waiting import wait
 from frontlist_schemas.topics import topic
 
 log = structlog.get_logger(__name__)
-DAY = 86_400_000_000
+MINUTE = 60_000_000
+DAY = 1440 * MINUTE
 LEASE = "sweeps"
 #: Titles of a sweep and consumer that are due at a time: enough for a claim or two, few enough that `stop` stops soon.
 WINDOW = 200
@@ -107,7 +108,8 @@ async def stated(kafka: KafkaSettings, names: Sequence[str], since: int | None, 
         partitions = [TopicPartition(name, p) for name in names for p in range(kafka.partitions_of(name))]
         consumer.assign(partitions)
         ends = await consumer.end_offsets(partitions)
-        begins = await _begins(consumer, partitions, since)
+        # A minute before it: a record is written shortly after its revision was taken.
+        begins = await begins_at(consumer, partitions, 0 if since is None else since - MINUTE)
         for at in partitions:
             consumer.seek(at, min(begins[at], ends[at]))
         found: set[TitleKey] = set()
@@ -117,18 +119,6 @@ async def stated(kafka: KafkaSettings, names: Sequence[str], since: int | None, 
         return found
     finally:
         await consumer.stop()
-
-
-async def _begins(
-    consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition], since: int | None
-) -> dict[TopicPartition, int]:
-    """Offsets of the time, a minute before it: a record is written shortly after its revision was taken."""
-    begins: dict[TopicPartition, int] = await consumer.beginning_offsets(partitions)
-    if since is None:
-        return begins
-    ends = await consumer.end_offsets(partitions)
-    asked = await consumer.offsets_for_times({at: max(0, since // 1000 - 60_000) for at in partitions})
-    return {at: asked[at].offset if asked.get(at) else ends[at] for at in partitions}
 
 
 def _within(record: object, since: int | None, until: int | None) -> bool:

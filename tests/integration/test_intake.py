@@ -11,12 +11,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from aiokafka import ConsumerRecord
+from aiokafka import ConsumerRecord, TopicPartition
 
 from frontlist import ASPECTS
 from frontlist.clock import Clock
 from frontlist.contract import Document, DocumentKey, TitleKey
-from frontlist.intake import Intake
+from frontlist.intake import Intake, OlderDatabaseError
 from frontlist.kafka import KafkaSettings
 from frontlist.observed import Observed
 from frontlist.state import dossier, findings, installation, schema, settled, work
@@ -377,3 +377,14 @@ async def test_rights_go_before_milestones_formats_metadata_and_assets_and_live_
         claims = await work.claim(installed.db, c, "p", await installed.db.now(c) + 1, 100, ["reader"])
     expected = ["work:rights", "work:milestones", "work:formats", "work:metadata", "work:assets", "new"]
     assert [each.title for each in claims] == expected
+
+
+async def test_a_backup_that_is_restored_while_partitions_move_is_noticed(on_sqlite: Installed) -> None:
+    """Whoever reads the partition now: nobody's position goes back."""
+    await on_sqlite.intake.take([good("work:1", offset=4)])
+    async with on_sqlite.db.begin() as c:
+        await c.execute(dossier.offset_table.update().values(offset=2))
+    await on_sqlite.intake.on_partitions_revoked([TopicPartition(CHANGES, 0)])
+    with pytest.raises(OlderDatabaseError):
+        await on_sqlite.intake.take([good("work:2", offset=2)])
+    assert await on_sqlite.offset() == 2

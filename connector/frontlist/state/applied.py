@@ -465,50 +465,79 @@ async def clear(connection: AsyncConnection) -> None:
     await connection.execute(sa.delete(before_table))
 
 
+async def forget_images(connection: AsyncConnection, until: int, titles: Sequence[TitleKey] | None = None) -> None:
+    """Before-images of writes up to a time; `titles`: of these alone."""
+    b = before_table.c
+    chosen = [b.at <= until] if titles is None else [b.at <= until, among(connection, b.title, titles)]
+    await connection.execute(sa.delete(before_table).where(*chosen))
+
+
 async def restore(db: Database, connection: AsyncConnection, past: Sequence[Past]) -> None:
     """What a journal tells, in its order; all of it is in doubt, and no title claims anything before it is planned.
 
-    Of each consumer and resource claims ascend: a line that comes twice, or of a write that came too late, is passed
-    over. Fields gather: a line holds only those that were written then.
+    Of each consumer and resource claims ascend: a line that comes twice, of a write that came too late, or that a
+    backup knows, is passed over. Of a write that it knows as intended alone, the before-images are there. Fields
+    gather: a line holds only those that were written then.
     """
     now = await db.now(connection)
     there = await locked(db, connection, [each.intent.resource for each in past])
-    known = {place: (row.intent_claim, row.intent_fields) for place, row in there.items()}
+    known = {place: (row.intent_claim, row.applied_claim, row.fields) for place, row in there.items()}
     rows: dict[tuple[Resource, str], dict[str, Any]] = {}
+    done: list[dict[str, Any]] = []
     kept: list[Intent] = []
     for each in past:
         one = each.intent
         place = one.resource, one.consumer
-        claim, before = known.get(place, (-1, None))
-        if one.claim <= claim:
+        intended, remembered, before = known.get(place, (-1, -1, None))
+        if one.claim < intended or one.claim == intended == remembered:
             continue
         fields = None if one.fields is None else {**({} if one.creates else before or {}), **one.fields}
-        known[place] = one.claim, fields
+        known[place] = one.claim, one.claim, fields
+        stands = {"applied_fields": None if fields is None else dump(fields), "present": fields is not None}
+        if one.claim == intended:
+            done.append({**_key(*place), **stands})
+            continue
         rows[place] = {
             **_key(*place),
+            **stands,
             "title": one.title,
             "title_revision": 0,
             "intent_claim": one.claim,
             "intent_vector": dump(one.vector),
-            "intent_fields": None if fields is None else dump(fields),
+            "intent_fields": stands["applied_fields"],
             "intent_at": one.at or now,
             "applied_claim": one.claim,
-            "applied_fields": None if fields is None else dump(fields),
             "applied_at": one.at or now,
-            "present": fields is not None,
+            "removed": False,
+            "progress": dump({}),
+            "refused": dump({}),
+            "dead": None,
             "doubt_since": now,
+            "look_again_at": None,
         }
         if each.undoable:
             kept.append(one)
+    await _were_done(db, connection, done)
     await db.upsert(connection, applied_table, list(rows.values()))
     await _keep_before_images(db, connection, kept, now)
+
+
+async def _were_done(db: Database, connection: AsyncConnection, done: Sequence[Mapping[str, Any]]) -> None:
+    """What stands by writes that were intended when the backup was made; they stay in doubt."""
+    if not done:
+        return
+    names = (*KEYS, "applied_fields", "present")
+    given = db.rows("given", typed(applied_table, names), done)
+    stands = {"applied_fields": given.c.applied_fields, "present": given.c.present}
+    await connection.execute(sa.update(applied_table).where(*_same(given)).values(**stands))
 
 
 async def none_newer(connection: AsyncConnection, number: int) -> None:
     """No restored claim is above it: another machine's clock may have been ahead, and new claims must be larger."""
     c = applied_table.c
     newer = sa.update(applied_table).where(c.intent_claim > number)
-    await connection.execute(newer.values(intent_claim=number, applied_claim=number))
+    remembered = sa.case((c.applied_claim > number, number), else_=c.applied_claim)
+    await connection.execute(newer.values(intent_claim=number, applied_claim=remembered))
 
 
 async def post(db: Database, connection: AsyncConnection, records: Sequence[tuple[str, str, Json]]) -> None:

@@ -42,6 +42,7 @@ offset_table = sa.Table(
     sa.Column("partition", sa.Integer, primary_key=True),
     sa.Column("offset", sa.BigInteger, nullable=False),  # the next to be read
     sa.Column("topic_id", sa.Text, nullable=False),
+    sa.Column("at", sa.BigInteger, nullable=False, server_default="0"),  # when it was stored
 )
 
 
@@ -204,12 +205,19 @@ async def save_offsets(
     db: Database, connection: AsyncConnection, ends: Mapping[tuple[str, int], int], topic_ids: Mapping[str, str]
 ) -> None:
     """Only forwards: a slow member that was replaced never moves them back."""
+    now = await db.now(connection)
     rows = [
-        {"topic": topic, "partition": partition, "offset": at, "topic_id": topic_ids.get(topic, "")}
+        {"topic": topic, "partition": partition, "offset": at, "topic_id": topic_ids.get(topic, ""), "at": now}
         for (topic, partition), at in ends.items()
     ]
     if rows:
         await db.upsert(connection, offset_table, rows, where=lambda old, new: old.offset < new.offset)
+
+
+async def stored_at(connection: AsyncConnection) -> int:
+    """When an offset was stored last; 0: never."""
+    at: int | None = (await connection.execute(sa.select(sa.func.max(offset_table.c.at)))).scalar_one()
+    return at or 0
 
 
 async def forget_offsets(connection: AsyncConnection, topic_ids: Mapping[str, str]) -> int:

@@ -47,6 +47,12 @@ async def decided(connection: AsyncConnection, now: int) -> Erasures:
     return Erasures(titles, anywhere)
 
 
+async def decided_since(connection: AsyncConnection, since: int, now: int) -> list[str]:
+    """Whom; a decision that does not say when counts as of now."""
+    found = await settled.decisions(connection, KIND)
+    return sorted(who for who, body in found.items() if _said(body, now)[0] >= since)
+
+
 def body(at: int, titles: Iterable[TitleKey], before: Json) -> Json:
     """The decision's; `before`: what it said, where the person was forgotten once more."""
     _, named = _said(before, at) if before is not None else (0, ())

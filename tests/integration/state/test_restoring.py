@@ -45,9 +45,21 @@ def record(value: Any, offset: int = 0) -> ConsumerRecord[bytes, bytes]:
     return ConsumerRecord("p.journal.v1", 0, offset, 0, 0, b"work:1", body, None, 0, 0, ())
 
 
-async def told(db: Database, *values: Any, days: float = 10**6) -> None:
+async def told(db: Database, *values: Any, days: float = 10**6, backup: bool = False) -> None:
+    """Read from the beginning, as in a rebuild, or into what a backup knows."""
+    async with db.begin() as c:
+        await (applied.doubt_all(c) if backup else applied.clear(c))
     restoring = await Restoring.begin(db, KeepSettings(before_images=days))
     await restoring.take([record(value, i) for i, value in enumerate(values)])
+
+
+async def intended(db: Database, claim: int, fields: dict[str, Any], *, creates: bool = False) -> None:
+    """By the title, with the revision 3; not remembered."""
+    wish = {FieldKey(key): value for key, value in fields.items()}
+    was = {} if creates else dict.fromkeys(wish, "old")
+    one = applied.Intent(RECORD, "metadata", TITLE, claim, {"activation": 1}, wish, was, creates=creates, revision=3)
+    async with db.begin() as c:
+        await applied.intend(db, c, [one], await applied.locked(db, c, [RECORD]))
 
 
 async def held(db: Database) -> Applied:
@@ -223,3 +235,65 @@ async def test_many_lines_are_told_in_parts(db: Database) -> None:
         await restoring.take([record(line(n, fields={f"f{n % 7}": ("a", n)})) for n in range(start, start + 250)])
     assert (await held(db)).fields == {f"f{n % 7}": n for n in range(994, 1001)}
     assert len(await images(db)) == 1000
+
+
+async def test_what_a_backup_knows_stays_and_what_was_written_since_is_added(db: Database) -> None:
+    known = [line(5, "created", fields={"title": (None, "A"), "price": (None, 1)}), line(6)]
+    since = [line(7, fields={"title": ("of 6", "B")}, run="undo/x"), line(8, fields={"title": ("B", "C")})]
+    await told(db, *known)
+    before = await images(db)
+    await told(db, *known, *since, backup=True)
+    found = await held(db)
+    assert (found.fields, found.intent_claim, found.present) == ({"title": "C", "price": 1}, 8, True)
+    assert found.in_doubt(0)
+    assert await images(db) == [*before, ("title", '"of 6"', '"B"'), ("title", '"B"', '"C"')]
+    await told(db, *known, *since, backup=True)
+    assert len(await images(db)) == len(before) + 2, "whoever died while he read back begins again"
+
+
+async def test_what_was_written_since_is_no_longer_refused_parked_or_missing_as_the_backup_has_it(db: Database) -> None:
+    await told(db, line(5, "created"))
+    async with db.begin() as c:
+        stuck = {"removed": True, "dead": "{}", "refused": '{"title": {}}', "progress": '{"of": "x"}'}
+        await c.execute(sa.update(applied.applied_table).values(**stuck, look_again_at=1))
+    await told(db, line(5, "created"), backup=True)
+    assert (await held(db)).removed, "that is the backup's own"
+    await told(db, line(6), backup=True)
+    found = await held(db)
+    assert (found.removed, found.dead, found.refused, found.progress) == (False, None, {}, {})
+
+
+async def test_a_write_that_a_backup_knows_as_intended_alone_was_done(db: Database) -> None:
+    """Else a record that a person deletes after it would be made again."""
+    await intended(db, 5, {"title": "A"}, creates=True)
+    before = await images(db)
+    await told(db, line(5, "created", fields={"title": (None, "A")}), backup=True)
+    found = await held(db)
+    assert (found.present, found.fields, found.title_revision) == (True, {"title": "A"}, 3)
+    assert found.in_doubt(0)
+    assert await images(db) == before == [(CREATED, "null", "null")]
+
+
+async def test_an_intent_of_a_backup_of_which_nothing_is_told_stays_in_doubt(db: Database) -> None:
+    await told(db, line(4, "created"))
+    await intended(db, 5, {"title": "B"})
+    await told(db, line(4, "created"), backup=True)
+    found = await held(db)
+    assert (found.intent_claim, found.fields) == (5, {"title": "of 4"})
+    assert found.in_doubt(0)
+
+
+async def test_a_claim_of_a_backup_that_is_lowered_stays_in_doubt(db: Database) -> None:
+    await intended(db, 2**62, {"title": "A"})
+    async with db.begin() as c:
+        await applied.doubt_all(c)
+        await applied.none_newer(c, await db.now(c))
+    assert (await held(db)).in_doubt(0)
+
+
+async def test_nothing_that_a_backup_kept_of_an_erased_person_is_kept_on(db: Database) -> None:
+    lines = [line(5), line(6, title="work:2", resource=str(Resource("fourallportal", "product", "b"))), line(9)]
+    await told(db, *lines)
+    await forgotten(db, {"at": NOW + 6, "titles": [TITLE]})
+    await told(db, *lines, backup=True)
+    assert [becomes for _, _, becomes in await images(db)] == ['"of 6"', '"of 9"']
