@@ -100,8 +100,10 @@ class Brake(StrEnum):
 
 @dataclass(frozen=True)
 class Ensure:
-    """`resource` shall hold these fields; those not named are left alone, None means empty.
+    """`resource` shall hold these fields; those not named are left alone.
 
+    None means empty: a field is emptied where this consumer filled it, for whichever title, or where a person adopted
+    the empty value; what others filled is left alone.
     `groups`: fields that only make sense together (amount and currency); refused together.
     `create`: False where the record must exist already; then a missing one is a finding.
     `brake`: what the fields mean for which a mass of changes must wait for a person; the others are never braked.

@@ -235,7 +235,8 @@ def look(target: Target, job: Job, now: int, look_again: float, leaves: Leaves) 
         for key, value in (job.fields or {}).items()
         if key not in have or not target.same(order.resource, key, value, have[key])
     )
-    job.drifted = drifted(target, order, have)
+    _spare(target, job, have)
+    job.drifted = drifted(target, job, have)
     _leave(job, have, leaves)
     job.steps = target.steps(job.desired, actual, job.progress)
     first = job.steps[0].name if job.steps else None
@@ -245,6 +246,34 @@ def look(target: Target, job: Job, now: int, look_again: float, leaves: Leaves) 
         if now < again:
             detail = f"{first} went out without an answer; looked for once more before it is repeated"
             job.result = Result("deferred", detail, after=(again - now) / SECOND)
+
+
+def _spare(target: Target, job: Job, have: Mapping[FieldKey, Json]) -> None:
+    """What another title filled is emptied only as it was left: what people made of it since is nobody's but theirs.
+
+    Where it is not known what was left, it counts as ours.
+    """
+    had = job.order.applied
+    if had is None or had.fields is None or not isinstance(job.desired, Ensure):
+        return
+    if not _was_free(job.order, had) or not had.certain:
+        return
+    ours, wanted = had.fields, job.desired.fields
+    spared = {
+        key
+        for key in job.differs
+        if wanted[key] is None
+        and ours.get(key) is not None
+        and key in have
+        and not target.same(had.resource, key, ours[key], have[key])
+    }
+    job.desired = replace(job.desired, fields={key: each for key, each in wanted.items() if key not in spared})
+    job.differs = tuple(key for key in job.differs if key not in spared)
+
+
+def _was_free(order: Order, had: applied.Applied) -> bool:
+    """Whether it was let go of, or another title had it, so that nobody set back what people changed."""
+    return had.title_revision == 0 or had.title != order.claim.title
 
 
 def _leave(job: Job, have: Mapping[FieldKey, Json], leaves: Leaves) -> None:
@@ -403,7 +432,7 @@ def outcome(job: Job, now: int, look_again: float) -> applied.Outcome:
         order.resource,
         order.claim.consumer,
         order.claim.claim,
-        job.fields,
+        _ours(job),
         isinstance(job.desired, Ensure),
         {},  # all steps are done: what differs later is a new beginning
         job.refused,
@@ -411,6 +440,20 @@ def outcome(job: Job, now: int, look_again: float) -> applied.Outcome:
         look,
         job.read_at,
     )
+
+
+def _ours(job: Job) -> Mapping[FieldKey, Json] | None:
+    """What is ours now: what was planned, and what we wrote before where its new value is held or refused.
+
+    Of a title that lets go, all that we wrote for it: whoever has the resource next may have to empty it.
+    """
+    if not isinstance(job.desired, Ensure):
+        return None
+    had = job.order.applied
+    before: Mapping[FieldKey, Json] = (had.fields if had else None) or {}
+    waiting = {*job.held, *map(FieldKey, job.refused)}
+    stays = {key: value for key, value in before.items() if job.order.lets_go or key in waiting}
+    return {**stays, **job.desired.fields}
 
 
 def as_before(job: Job) -> applied.Outcome:
@@ -495,14 +538,15 @@ def deferred(job: Job, why: str, after: float) -> Result:
     return Result("deferred", why, after=after, findings=found, held=frozenset(job.held))
 
 
-def drifted(target: Target, order: Order, have: Mapping[FieldKey, Json]) -> tuple[FieldKey, ...]:
-    """Fields of ours that hold something else than what we wrote, though nothing of ours is in doubt."""
-    if order.applied is None or order.applied.fields is None or order.applied.doubt_since is not None:
+def drifted(target: Target, job: Job, have: Mapping[FieldKey, Json]) -> tuple[FieldKey, ...]:
+    """Planned fields that hold something else than what we wrote, though nothing of ours is in doubt."""
+    had = job.order.applied
+    if had is None or had.fields is None or not had.certain:
         return ()
-    if order.applied.intent_claim > order.applied.applied_claim:
-        return ()
-    ours = order.applied.fields
-    return tuple(key for key in ours if key in have and not target.same(order.resource, key, ours[key], have[key]))
+    ours = had.fields
+    planned = ours if job.fields is None else job.fields
+    both = [key for key in ours if key in planned and key in have]
+    return tuple(key for key in both if not target.same(had.resource, key, ours[key], have[key]))
 
 
 # --- findings ------------------------------------------------------------------------------------------------------

@@ -173,6 +173,5 @@ def cells(target: Target, desired: Desired, have: applied.Applied | None, actual
 
 def _kept(put: Put, title: TitleKey, seen: Seen, have: Mapping[Resource, applied.Applied]) -> Put:
     """As the worker orders it."""
-    if seen.adopted.get(title):
-        return put
-    return replace(put, desired=without_first_erasures(put.desired, have.get(put.desired.resource)))
+    found = have.get(put.desired.resource)
+    return replace(put, desired=without_first_erasures(put.desired, found, seen.adopted.get(title)))

@@ -507,9 +507,8 @@ class Worker:
         orders: list[Order] = []
         for planned in title.plan.desired:
             have = held.get(planned.resource)
-            adopted = seen.adopted.get(claim.title)
             put = title.puts[planned.resource] = title.there.put(planned)
-            desired = put.desired if adopted else without_first_erasures(put.desired, have)
+            desired = without_first_erasures(put.desired, have, seen.adopted.get(claim.title))
             order = Order(
                 claim,
                 desired.resource,
@@ -784,12 +783,22 @@ def keeps(
     return seen.pauses.why(desired.resource.target, priority) if writes else None
 
 
-def without_first_erasures(desired: Desired, have: applied.Applied | None) -> Desired:
-    """An owner's empty value erases only what we wrote there."""
+def without_first_erasures(desired: Desired, have: applied.Applied | None, adopted: Json) -> Desired:
+    """An owner's empty value erases only what we wrote there, for whichever title, and what a person adopted.
+
+    `adopted`: the title's decision, {"all": true} or {"fields": [field keys]}.
+    """
     if not isinstance(desired, Ensure):
         return desired
+    said = adopted if isinstance(adopted, Mapping) else {}
+    named = said.get("fields")
+    cleared = named if isinstance(named, list | tuple) else ()
     ours = (have.fields if have else None) or {}
-    kept = {key: value for key, value in desired.fields.items() if value is not None or ours.get(key) is not None}
+    kept = {
+        key: value
+        for key, value in desired.fields.items()
+        if value is not None or ours.get(key) is not None or said.get("all") is True or key in cleared
+    }
     return desired if len(kept) == len(desired.fields) else replace(desired, fields=kept)
 
 

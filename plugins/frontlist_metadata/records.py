@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any
 
 from stdnum import isbn as isbns
 
@@ -37,7 +36,7 @@ class Planned:
 
 def plan(work_id: int, dossier: Dossier, context: Context, mapping: FieldMapping, findings: Findings) -> Planned:
     """The records of a title; nothing before its release, and never less after it."""
-    notes = {key: context.notes[key] for key in ("released_at", "products", "filled") if key in context.notes}
+    notes = {key: context.notes[key] for key in ("released_at", "products") if key in context.notes}
     documents = [dossier.get("consonance", aspect) for aspect in ASPECTS]
     gone = [each for each in documents[:2] if each.state == "gone"]
     if gone:
@@ -177,8 +176,6 @@ class _Records:
         self.portal = dossier.get("fourallportal", "metadata")
         self.today: date = context.now.astimezone(mapping.zone).date()
         self.planned = Planned(notes=notes)
-        filled = notes.get("filled")
-        self.filled: dict[str, Any] = dict(filled) if isinstance(filled, Mapping) else {}
         self._open: dict[int, Publicity] = {}
         self.known = {(each.get("module"), each.get("id")) for each in publicity.records(self.portal)}
 
@@ -187,8 +184,6 @@ class _Records:
             self._products()
         if self.mapping.title is not None:
             self._title(self.mapping.title)
-        if self.filled:
-            self.notes["filled"] = self.filled
         return self.planned
 
     def _products(self) -> None:
@@ -206,7 +201,7 @@ class _Records:
         module = self.mapping.product
         open_to = self._publicity(product)
         cells = {rule.cell.key: self._product_value(rule, product, open_to) for rule in ours(module)}
-        fields = self._settled(product.id, module, cells, product.label)
+        fields = self._settled(module, cells, product.label)
         groups = self._prices(product, fields)
         self._ensure(module, product.id, product.id, fields, groups)
 
@@ -283,7 +278,7 @@ class _Records:
 
     def _title(self, module: ModuleRule) -> None:
         cells = {rule.cell.key: self._title_value(rule) for rule in ours(module)}
-        fields = self._settled(self.title.work_id, module, cells, f"work {self.title.work_id}")
+        fields = self._settled(module, cells, f"work {self.title.work_id}")
         self._ensure(module, self.title.work_id, None, fields, ())
 
     def _title_value(self, rule: FieldRule) -> Found:
@@ -308,13 +303,8 @@ class _Records:
         days = [open_to.public_from for open_to in each if open_to.public_from is not None]
         return min(days).isoformat() if days else None
 
-    def _settled(
-        self, source: int, module: ModuleRule, cells: Mapping[FieldKey, Found], where: str
-    ) -> dict[FieldKey, Json]:
-        """What is to be written: an empty value only where ours once stood, or where a person adopted it."""
-        noted = f"{module.module}/{source}"
-        before = self.filled.get(noted)
-        filled = {str(key) for key in before} if isinstance(before, list | tuple) else set()
+    def _settled(self, module: ModuleRule, cells: Mapping[FieldKey, Found], where: str) -> dict[FieldKey, Json]:
+        """What the record should hold; what is empty in Consonance is named as empty."""
         rules = {rule.cell.key: rule for rule in ours(module)}
         fields: dict[FieldKey, Json] = {}
         for key, found in cells.items():
@@ -326,13 +316,8 @@ class _Records:
                 self._not_listed(module, rules[key], stray, where)
             elif value is MISSING and not empty(found):
                 self._no_option(rules[key], found, where)
-            elif value is not MISSING:
-                fields[key] = value
-                filled.add(key)
-            elif key in filled or adopted(self.context, key):
-                fields[key] = None
-        if filled:
-            self.filled[noted] = sorted(filled)
+            else:
+                fields[key] = None if value is MISSING else value
         return fields
 
     def _no_option(self, rule: FieldRule, found: Json, where: str) -> None:
@@ -428,15 +413,6 @@ class _Records:
                 where,
             )
         return not twins and blocked is None
-
-
-def adopted(context: Context, key: FieldKey) -> bool:
-    """Whether a person accepted that Consonance's empty value clears the cell.
-
-    The title's decision: {"all": true}, or {"fields": [field keys]}.
-    """
-    fields = context.decisions.get("fields")
-    return context.decisions.get("all") is True or (isinstance(fields, list | tuple) and key in fields)
 
 
 def _open_value(name: str, open_to: Publicity, exports: Found) -> Found:

@@ -328,6 +328,19 @@ async def test_a_held_field_takes_its_group_with_it(scene: Scene) -> None:
     assert scene.shelf.held["work:1"] == {"price": "10.00", "currency": "GBP", "title": "B"}
 
 
+async def test_an_erasure_that_is_held_waits_on_while_the_rest_is_written(scene: Scene) -> None:
+    scene.brakes = BrakeSettings(share=0.0, floor=0)
+    await scene.stand(["work:1"], price="10.00", title="A")
+    for title in ("B", "C"):
+        await scene.wish("work:1", price=None, title=title)
+        await scene.work()
+        assert scene.shelf.held["work:1"] == {"price": "10.00", "title": title}
+        assert [group.cells for group in await scene.groups()] == [1]
+    await scene.wish("work:1", price="11.00", title="D")
+    await scene.work()
+    assert (scene.shelf.held["work:1"]["price"], await scene.groups()) == ("11.00", [])
+
+
 async def test_a_failed_write_is_counted_once(scene: Scene) -> None:
     await scene.stand(TITLES[:2], price="10.00")
     scene.shelf.fails = [Retry("429", after=0.0)] * 3

@@ -337,3 +337,68 @@ def test_what_the_target_states_itself_is_no_newer_claim() -> None:
 def test_a_title_that_says_nothing_yet_has_nothing_to_leave() -> None:
     desired = Ensure(SHARED, {}, 1, create=False, releases=True)
     assert left_to(desired, None, TitleKey(OLD)) is None
+
+
+async def moves(place: Claiming, first: str) -> None:
+    """The record goes to the new title, which has no note; `first`: who is worked first."""
+    for title in (OLD, NEW) if first == OLD else (NEW, OLD):
+        await (lets_go(place, OLD) if title == OLD else claims(place, NEW, note=None))
+        await worked(place)
+
+
+@pytest.mark.parametrize("first", [OLD, NEW])
+async def test_what_the_old_title_alone_has_filled_is_emptied(at_old: Claiming, first: str) -> None:
+    await claims(at_old, OLD, note="of the old one")
+    await worked(at_old)
+    await moves(at_old, first)
+    assert await has(at_old) == ({"owner": NEW, **LIVE, "note": None}, NEW, False)
+    async with at_old.db.read() as c:
+        images = await c.execute(applied.before_table.select().where(applied.before_table.c.field == "note"))
+    assert [(row.was, row.becomes) for row in images if row.title == NEW] == [('"of the old one"', "null")]
+
+
+@pytest.mark.parametrize("first", [OLD, NEW])
+async def test_what_a_person_made_of_it_meanwhile_is_left(at_old: Claiming, first: str) -> None:
+    await claims(at_old, OLD, note="of the old one")
+    await worked(at_old)
+    at_old.shelf.held["shared"]["note"] = "a person's"
+    await moves(at_old, first)
+    for _ in range(2):
+        await due(at_old, NEW)
+        await worked(at_old)
+    assert await has(at_old) == ({"owner": NEW, **LIVE, "note": "a person's"}, NEW, False)
+    assert await at_old.findings() == []
+
+
+@pytest.mark.parametrize("first", [OLD, NEW])
+async def test_what_nobody_of_us_has_filled_is_left_when_the_record_moves(at_old: Claiming, first: str) -> None:
+    at_old.shelf.held["shared"]["note"] = "a person's"
+    await moves(at_old, first)
+    assert await has(at_old) == ({"owner": NEW, **LIVE, "note": "a person's"}, NEW, False)
+
+
+async def test_a_write_in_doubt_of_the_old_title_is_emptied_too(at_old: Claiming) -> None:
+    """What stands there is not what was remembered, and nobody else has written."""
+    await claims(at_old, OLD, note="remembered")
+    await worked(at_old)
+    await claims(at_old, OLD, note="not remembered")
+    await at_old.dies_after_writing()
+    at_old.clock.offset_us += 60_000_000
+    await moves(at_old, NEW)
+    assert await has(at_old) == ({"owner": NEW, **LIVE, "note": None}, NEW, False)
+
+
+async def test_what_was_let_go_of_and_changed_by_a_person_is_no_drift(at_old: Claiming) -> None:
+    await claims(at_old, OLD, note="of the old one")
+    await lets_go(at_old, OLD)
+    await worked(at_old)
+    at_old.shelf.held["shared"]["note"] = "a person's"
+    await state(at_old, OLD, 2**61)
+    async with at_old.db.begin() as c:
+        await applied.doubt_all(c)
+    for _ in range(2):  # in doubt, and once more later, when nothing is
+        await due(at_old, OLD)
+        await worked(at_old)
+        at_old.clock.offset_us += 1000 * 1_000_000
+    assert at_old.shelf.held["shared"]["note"] == "a person's"
+    assert await at_old.findings() == []

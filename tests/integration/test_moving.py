@@ -75,6 +75,22 @@ async def test_a_product_that_moves_ends_at_the_other_work_and_writes_stop(
         assert await claimed_twice(it) == []
 
 
+@pytest.mark.parametrize(("old", "new"), [(PRIDE, SOULS), (SOULS, PRIDE)])
+async def test_what_the_old_work_alone_has_filled_is_emptied(
+    installation: Settings, pair: tenants.Pair, old: int, new: int
+) -> None:
+    for work, words in ((old, "only the old one has it"), (new, None)):
+        pair.consonance.send("PATCH", f"/sandbox/works/{work}", {"subtitle": words})
+    async with tenants.prepared(installation), tenants.running(installation) as it:
+        await tenants.settled(it)
+        product = last_of(pair, old)
+        assert tenants.value(record(pair, product.id), "subtitle") == "only the old one has it"
+        move(pair, product.id, new)
+        await tenants.until(lambda: stands(pair, product.id)[0] == new, what="the record at the other work")
+        await rests(it, pair)
+        assert tenants.value(record(pair, product.id), "subtitle") is None
+
+
 async def test_a_product_that_moves_there_and_back_ends_where_it_began(
     installation: Settings, pair: tenants.Pair
 ) -> None:

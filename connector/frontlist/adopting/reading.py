@@ -13,10 +13,10 @@ from frontlist.contract import Consumer, Ensure, FieldKey, Json, Plan, Resource,
 from frontlist.errors import ConfigurationError
 from frontlist.linking.reading import TARGET, ready
 from frontlist.progress import Say
-from frontlist.state import dossier, installation, settled
+from frontlist.state import applied, dossier, installation, settled
 from frontlist.state.database import takes_long
 from frontlist.systems.consonance import marker, texts
-from frontlist.work import Active, Seen, Worker
+from frontlist.work import Active, Seen, Worker, without_first_erasures
 
 CHUNK = 100
 #: The fields of a marketing text that say of which kind it is.
@@ -62,12 +62,14 @@ async def _changes(
     async with it.db.read() as c:
         now = await it.db.now(c)
         seen = await worker.look(c, consumer.name, titles)
+        linked = {Resource(at.target, at.kind, id_) for links in seen.links.values() for at, id_ in links.items()}
+        held = await applied.of_resources(it.db, c, consumer.name, linked)
     all_ = replace(seen, adopted={title: {"all": True} for title in titles})
     plans = {
         title: (_plan(worker, consumer, seen, title, now), _plan(worker, consumer, all_, title, now))
         for title in titles
     }
-    wanted = {title: _existing(seen, title, *both) for title, both in plans.items()}
+    wanted = {title: _existing(seen, held, title, *both) for title, both in plans.items()}
     found: list[Change] = []
     for name, target in it.targets.items():
         mine = {t: [pair for pair in pairs if pair[1].resource.target == name] for t, pairs in wanted.items()}
@@ -88,10 +90,14 @@ def _plan(worker: Worker, consumer: Consumer, seen: Seen, title: TitleKey, now: 
 Wanted = tuple[Ensure | None, Ensure]
 
 
-def _existing(seen: Seen, title: TitleKey, now: Plan, adopted: Plan) -> list[Wanted]:
-    """(as planned, as planned with all adopted) of the records that stood before us."""
+def _existing(
+    seen: Seen, held: Mapping[Resource, applied.Applied], title: TitleKey, now: Plan, adopted: Plan
+) -> list[Wanted]:
+    """(as it is brought about, as planned with all adopted) of the records that stood before us."""
     linked = {Resource(at.target, at.kind, id_) for at, id_ in seen.links[title].items()}
-    planned = {each.resource: each for each in now.desired if isinstance(each, Ensure)}
+    decided = seen.adopted.get(title)
+    kept = [without_first_erasures(each, held.get(each.resource), decided) for each in now.desired]
+    planned = {each.resource: each for each in kept if isinstance(each, Ensure)}
     return [
         (planned.get(each.resource), each)
         for each in adopted.desired

@@ -143,9 +143,7 @@ class _One:
 
     def _kept(self, desired: Desired, seen: Seen, held: Mapping[Resource, applied.Applied]) -> Desired:
         """As the worker orders it."""
-        if seen.adopted.get(self.title):
-            return desired
-        return without_first_erasures(desired, held.get(desired.resource))
+        return without_first_erasures(desired, held.get(desired.resource), seen.adopted.get(self.title))
 
     def _standing(
         self,

@@ -93,29 +93,31 @@ class Standing:
         resource, value = desired.resource, desired.fields[key]
         is_read, actual = resource in seen.read, seen.read.get(resource)
         held = ((self.have.fields if self.have else None) or {}).get(key)
+        change = self._change(desired, key, target, actual) if is_read else self._without_reading(desired, key)
         return {
             "field": key,
             "desired": value,
             "applied": held,
             "actual": actual.fields.get(key) if actual else None,
             "actual_known": is_read,
-            "change": self._change(desired, key, target, actual) if is_read else self._without_reading(desired, key),
-            "why": self._why(key, value),
+            "change": change,
+            "why": self._why(key, value) if change == "left" else "",
         }
 
     def _change(self, desired: Ensure, key: FieldKey, target: Target | None, actual: Actual | None) -> str:
         value, have = desired.fields[key], self.have
+        is_same = (
+            target is not None
+            and actual is not None
+            and key in actual.fields
+            and target.same(desired.resource, key, value, actual.fields[key])
+        )
         if self._is_left(key, value):
-            return "left"
+            return "no" if is_same or (actual is None and value is None) else "left"
         if actual is None:
             if have is not None and have.present:
                 return "removed by a person"
             return ("create" if value is not None else "no") if desired.create else "may not create"
-        is_same = (
-            target is not None
-            and key in actual.fields
-            and target.same(desired.resource, key, value, actual.fields[key])
-        )
         if is_same:
             return "no"
         return "write" if self._is_due(desired) else "drift"

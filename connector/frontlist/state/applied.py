@@ -99,10 +99,14 @@ class Applied:
     title_revision: int = 0
     removed: bool = False
 
+    @property
+    def certain(self) -> bool:
+        """Nothing may have been written that nobody remembers."""
+        return self.intent_claim <= self.applied_claim and self.doubt_since is None
+
     def in_doubt(self, now: int) -> bool:
-        """Something may have been written that nobody remembers, or it is time for the second look."""
-        unremembered = self.intent_claim > self.applied_claim or self.doubt_since is not None
-        return unremembered or (self.look_again_at is not None and self.look_again_at <= now)
+        """It is not certain, or it is time for the second look."""
+        return not self.certain or (self.look_again_at is not None and self.look_again_at <= now)
 
 
 @dataclass(frozen=True)

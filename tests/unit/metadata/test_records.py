@@ -184,31 +184,21 @@ def test_one_unlisted_subject_leaves_the_whole_list_alone() -> None:
     ("isbn", "finding", "severity"),
     [("9780306406158", "isbn/wrong/11", "high"), ("12", "isbn/wrong/11", "high"), (None, "isbn/none", "low")],
 )
-def test_a_wrong_or_missing_isbn_is_a_finding_and_no_cell(isbn: str | None, finding: str, severity: str) -> None:
+def test_a_wrong_isbn_is_a_finding_and_no_cell_and_none_an_empty_one(
+    isbn: str | None, finding: str, severity: str
+) -> None:
     result = planned(dossier(formats=formats(isbn13=isbn)))
-    assert "isbn" not in fields_of(result)
+    assert fields_of(result).get("isbn", "not named") == (None if isbn is None else "not named")
     assert [(each.key, each.severity) for each in result.findings if "isbn" in each.key] == [(finding, severity)]
 
 
 # -- what erases ----------------------------------------------------------------------------------------------------
 
 
-def test_an_empty_value_erases_nothing_on_first_contact() -> None:
-    assert "subtitle" not in fields_of(planned(dossier(metadata=metadata(subtitle=None))))
-
-
-def test_an_empty_value_erases_what_we_wrote_before() -> None:
-    before = planned(dossier(metadata=metadata(subtitle="of a tub")))
-    after = planned(dossier(metadata=metadata(subtitle=None)), notes=before.notes)
-    assert fields_of(after)["subtitle"] is None
-    again = planned(dossier(metadata=metadata(subtitle=None)), notes=after.notes or before.notes)
-    assert fields_of(again)["subtitle"] is None
-
-
-@pytest.mark.parametrize("decision", [{"all": True}, {"fields": ["subtitle"]}])
-def test_an_adopted_empty_value_erases(decision: dict[str, Any]) -> None:
-    result = planned(dossier(metadata=metadata(subtitle=None)), decisions=decision)
-    assert fields_of(result)["subtitle"] is None
+def test_an_empty_value_is_planned_as_empty() -> None:
+    """Whether it empties anything is for the engine to say, which knows what was ours."""
+    fields = fields_of(planned(dossier(metadata=metadata(subtitle=None))))
+    assert fields.get("subtitle", "not named") is None
 
 
 def test_a_field_that_the_schema_does_not_offer_erases_nothing() -> None:
