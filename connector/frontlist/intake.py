@@ -658,7 +658,8 @@ def _link(record: ConsumerRecord) -> settled.Link:
     body = parse_json(record.value)
     target, kind, source_id = _text(record.key.decode()).split("/", 2)
     id_ = None if body["id"] is None else _text(body["id"])
-    return settled.Link(target, kind, source_id, id_, TitleKey(_text(body["title"])), _number(body["number"]))
+    role = _text(body["role"])
+    return settled.Link(target, kind, source_id, id_, TitleKey(_text(body["title"])), role, _number(body["number"]))
 
 
 def _decision(record: ConsumerRecord) -> settled.Decision:

@@ -269,7 +269,7 @@ async def test_of_many_statements_of_a_document_in_one_batch_the_newest_counts_a
 
 
 def link(key: bytes = b"fourallportal/product/9", **body: Any) -> ConsumerRecord[Any, Any]:
-    stated = {"id": "abc", "title": "work:9", "number": 5} | body
+    stated = {"id": "abc", "title": "work:9", "role": "product", "number": 5} | body
     return record(key, canonical({k: v for k, v in stated.items() if v is not ...}), topic=LINKS)
 
 
@@ -282,7 +282,7 @@ NO_LINK = [
     record(b"fourallportal/product/9", b"garbage", topic=LINKS),
     record(b"fourallportal/product/9", DEEP, topic=LINKS),
     record(b"fourallportal/product/9", b"[]", topic=LINKS),
-    record(b"fourallportal/product/9", b'{"id":"a","title":"work:9","number":1.5}', topic=LINKS),
+    record(b"fourallportal/product/9", b'{"id":"a","title":"work:9","role":"product","number":1.5}', topic=LINKS),
     record(None, b"{}", topic=LINKS),
     link(b"nonsense"),
     link(b"four\x00/product/9"),
@@ -292,6 +292,8 @@ NO_LINK = [
     link(id={"an": "object"}),
     link(id="a\x00b"),
     link(title=7),
+    link(role=...),
+    link(role=7),
     link(title="work:\x00"),
 ]
 

@@ -153,10 +153,15 @@ def own_texts(pair: tenants.Pair, work: int) -> int:
     return sum("Its own words." in each for each in texts)
 
 
+@pytest.mark.parametrize("number", [None, PRIDE], ids=["a number of its own", "the number of its former work"])
 async def test_a_linked_record_follows_its_product_and_no_second_one_is_made(
-    installation: Settings, pair: tenants.Pair
+    installation: Settings, pair: tenants.Pair, number: int | None
 ) -> None:
     product = last_of(pair, PRIDE)
+    if number is not None:
+        del pair.tenant.products[product.id]
+        product.id = number
+        pair.tenant.products[number] = product
     pair.dam.send(
         "POST", "/sandbox/objects/product", {"id": "theirs", "title": product.full_title, "isbn": product.isbn13}
     )

@@ -70,9 +70,13 @@ async def undo(it: runtime.Installation, place: str) -> Linked:
         raise ConfigurationError(
             f"{at.kind}/{at.id} is not linked", where="frontlist link undo", cure="name it as <module>/<Consonance id>"
         )
-    undone = Linked(TARGET, at.kind, at.id, None, title)
+    undone = Linked(TARGET, at.kind, at.id, None, title, _role(it, at.kind))
     await settle(it, [undone])
     return undone
+
+
+def _role(it: runtime.Installation, module: str) -> str:
+    return "product" if module == it.mapping.product.module else "title"
 
 
 def _differences(then: Mapping[str, Mapping[str, object]], now: Looked) -> list[str]:
@@ -143,7 +147,7 @@ def _links(found: Looked, chosen: Chosen) -> list[Linked]:
     pairs = {**found.sure, **named}
     sources = found.gathered.sources
     return [
-        Linked(TARGET, found.module, source, record, TitleKey(sources[source].title))
+        Linked(TARGET, found.module, source, record, TitleKey(sources[source].title), found.gathered.role)
         for source, record in sorted(pairs.items())
     ]
 

@@ -23,13 +23,14 @@ from frontlist.state.database import takes_long
 
 @dataclass(frozen=True)
 class Linked:
-    """`id` None takes the link back."""
+    """`id` None takes the link back. `role`: what the source is, product or title."""
 
     target: str
     kind: str
     source_id: str
     id: str | None
     title: TitleKey
+    role: str
 
 
 @dataclass(frozen=True)
@@ -52,17 +53,14 @@ async def settle(
         await takes_long(c)
         numbers = await it.db.draw(c, len(links))
         linked = [
-            settled.Link(e.target, e.kind, e.source_id, e.id, e.title, n) for e, n in zip(links, numbers, strict=True)
+            settled.Link(e.target, e.kind, e.source_id, e.id, e.title, e.role, n)
+            for e, n in zip(links, numbers, strict=True)
         ]
         changed = await settled.save_links(it.db, c, linked)
-        await applied.post(it.db, c, [(it.links, e.key, _link(e)) for e in linked])
+        await applied.post(it.db, c, [(it.links, e.key, e.body) for e in linked])
         await decide(it.db, c, it.decisions, {(each.kind, each.key): each.body for each in decisions})
         await _mark(it, c, [*changed, *titles], all_titles)
     await _send(it)
-
-
-def _link(link: settled.Link) -> Json:
-    return {"id": link.id, "title": link.title, "number": link.number}
 
 
 async def _mark(it: runtime.Installation, c: AsyncConnection, titles: Sequence[TitleKey], everything: bool) -> None:

@@ -13,6 +13,8 @@ from frontlist.contract import Json, Resource, TitleKey
 from frontlist.state.applied import applied_table
 from frontlist.state.database import CHUNK, Database, among, dump, load, metadata, typed
 
+#: What a link's source is, where that is not a title.
+PRODUCT = "product"
 #: (target, kind, source id) -> the id there; `source_id` is Consonance's, e.g. a product id.
 link_table = sa.Table(
     "link",
@@ -22,6 +24,7 @@ link_table = sa.Table(
     sa.Column("source_id", sa.Text, primary_key=True),
     sa.Column("id", sa.Text),  # null: the link was taken back
     sa.Column("title", sa.Text, nullable=False),
+    sa.Column("role", sa.Text, nullable=False),  # product or title: both may have the same number in Consonance
     sa.Column("number", sa.BigInteger, nullable=False),
     sa.Index("link_by_id", "target", "kind", "id"),
 )
@@ -48,11 +51,14 @@ decision_table = sa.Table(
 
 @dataclass(frozen=True)
 class Link:
+    """`role`: what the source is, a product or a title; a product may have the number of its own work."""
+
     target: str
     kind: str
     source_id: str
     id: str | None
     title: TitleKey
+    role: str
     number: int
 
     @property
@@ -62,7 +68,7 @@ class Link:
     @property
     def body(self) -> Json:
         """Its record's value on the topic."""
-        return {"id": self.id, "title": self.title, "number": self.number}
+        return {"id": self.id, "title": self.title, "role": self.role, "number": self.number}
 
 
 @dataclass(frozen=True)
@@ -88,6 +94,7 @@ async def save_links(db: Database, connection: AsyncConnection, links: Sequence[
             "source_id": each.source_id,
             "id": each.id,
             "title": each.title,
+            "role": each.role,
             "number": each.number,
         }
         for each in newest.values()
@@ -155,12 +162,11 @@ async def links_of(
     if not wanted:
         return out
     found: dict[str, list[sa.Row[Any]]] = {}
-    for row in await connection.execute(
-        sa.select(link_table).where(among(connection, c.source_id, wanted), c.id.is_not(None))
-    ):
-        # A work and a product may have the same number.
-        if row.title != f"work:{row.source_id}":
-            found.setdefault(row.source_id, []).append(row)
+    of_products = sa.select(link_table).where(
+        among(connection, c.source_id, wanted), c.id.is_not(None), c.role == PRODUCT
+    )
+    for row in await connection.execute(of_products):
+        found.setdefault(row.source_id, []).append(row)
     for title, ids in (products or {}).items():
         out[title] |= {Resource(row.target, row.kind, id_): row.id for id_ in ids for row in found.get(id_, ())}
     return out
@@ -264,7 +270,7 @@ async def notes_of(
 async def everything(connection: AsyncConnection) -> tuple[list[Link], list[Decision]]:
     """All links and decisions, for topics that have to be filled anew."""
     links = [
-        Link(row.target, row.kind, row.source_id, row.id, TitleKey(row.title), row.number)
+        Link(row.target, row.kind, row.source_id, row.id, TitleKey(row.title), row.role, row.number)
         for row in await connection.execute(sa.select(link_table).order_by(link_table.c.number))
     ]
     decided = await connection.execute(sa.select(decision_table).order_by(decision_table.c.number))

@@ -18,7 +18,7 @@ PRODUCT = Resource("fourallportal", "product", "91")
 
 
 def link(number: int, id_: str | None = "a", title: TitleKey = TITLE) -> Link:
-    return Link("fourallportal", "product", "91", id_, title, number)
+    return Link("fourallportal", "product", "91", id_, title, "product", number)
 
 
 async def save(db: Database, *links: Link) -> list[TitleKey]:
@@ -73,9 +73,18 @@ async def test_an_object_is_of_the_title_that_claimed_it_after_it_was_linked(
 
 
 async def test_the_link_of_a_work_is_not_that_of_a_product_with_its_number(db: Database) -> None:
-    await save(db, Link("fourallportal", "title", "1", "t", TITLE, 7))
+    await save(db, Link("fourallportal", "title", "1", "t", TITLE, "title", 7))
     async with db.read() as c:
         assert await settled.links_of(c, [OTHER], {OTHER: ["1"]}) == {OTHER: {}}
+
+
+async def test_a_product_with_the_number_of_its_former_work_keeps_its_link(db: Database) -> None:
+    """Beside the link of that work itself."""
+    of_work = Link("fourallportal", "title", "1", "t", TITLE, "title", 7)
+    await save(db, of_work, Link("fourallportal", "product", "1", "p", TITLE, "product", 8))
+    async with db.read() as c:
+        found = await settled.links_of(c, [OTHER], {OTHER: ["1"]})
+    assert found == {OTHER: {Resource("fourallportal", "product", "1"): "p"}}
 
 
 async def test_a_link_that_was_taken_back_is_not_there(db: Database) -> None:
