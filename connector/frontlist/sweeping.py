@@ -29,6 +29,7 @@ MINUTE = 60_000_000
 DAY = 1440 * MINUTE
 LEASE = "sweeps"
 #: Titles of a sweep and consumer that are due at a time: enough for a claim or two, few enough that `stop` stops soon.
+#: Those that were put off do not count.
 WINDOW = 200
 PRIORITY: Mapping[str, work.Priority] = {
     "replay": work.Priority.BACKFILL,
@@ -157,7 +158,7 @@ async def feed(db: Database, window: int = WINDOW) -> int:
         now = await db.now(c)
         fed = 0
         for sweep in await sweeps.running(c):
-            chosen = await sweeps.next_titles(c, sweep.id, window)
+            chosen = await sweeps.next_titles(c, sweep.id, window, now)
             priority = PRIORITY[sweep.kind]
             await work.mark(db, c, [work.Due(name, title, now, priority, sweep.run) for name, title in chosen])
             fed += len(chosen)

@@ -226,6 +226,31 @@ async def test_a_replay_of_what_is_as_wanted_is_done_and_a_difference_keeps_it_u
     assert await night.counted() == ["work:2"]
 
 
+async def test_what_waits_for_the_window_holds_up_no_sweep(night: Night) -> None:
+    """More titles than a sweep has due at a time; those behind them are read back by day."""
+    titles = [f"work:{n}" for n in range(1, 6)]
+    for title in titles:
+        await night.written(title, markdown="A")
+    for title in titles[:3]:
+        night.shelf.held[f"{title}/long"]["markdown"] = "somebody's"
+    id_ = await begin(night.db, night.clock, "reconcile", Selection(), {"wishes": [TitleKey(each) for each in titles]})
+
+    async def sweep() -> tuple[int, int]:
+        while await feed(night.db, 2):
+            await night.work()
+        async with night.db.read() as c:
+            said = await sweeps.progress(c, id_)
+        return said["done"], said["due"]
+
+    assert await sweep() == (2, 3)
+    assert [await night.outcome(title) for title in titles] == ["deferred"] * 3 + ["unchanged"] * 2
+    assert night.shelf.writes == []
+    night.passes(5)
+    await night.work()
+    assert await sweep() == (5, 0)
+    assert {each["markdown"] for each in night.shelf.held.values()} == {"A"}
+
+
 async def test_a_night_counts_titles_that_are_written_each_once(night: Night) -> None:
     night = Night(night.db, night.clock, Shelf(), Copy(texts=("long", "short")), titles=2)
     for n in (1, 2, 3):

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontlist.contract import Json, Resource, TitleKey
 from frontlist.state.database import CHUNK, Database, among, dump, load, metadata, partial_index
+from frontlist.state.work import work_table
 
 Kind = Literal["replay", "reconcile"]
 
@@ -137,15 +138,26 @@ async def turn(connection: AsyncConnection, id_: str, state: str, now: int) -> N
         await connection.execute(mine.values(state="waiting"))
 
 
-async def next_titles(connection: AsyncConnection, id_: str, window: int) -> list[tuple[str, TitleKey]]:
-    """(consumer, title) that fill each consumer's window of due ones; they are due from now on."""
-    t = sweep_title_table.c
-    due = sa.func.sum(sa.case((t.state == "due", 1), else_=0))
-    open_ = sa.select(t.consumer, due).where(t.sweep == id_, t.state != "done").group_by(t.consumer)
+async def next_titles(connection: AsyncConnection, id_: str, window: int, now: int) -> list[tuple[str, TitleKey]]:
+    """(consumer, title) that fill each consumer's window; they are due from now on.
+
+    The window counts what is due now. A title that was put off (until a target's window opens, or a pause ends) takes
+    no place in it: it comes by itself at its time, and until then everything else goes on.
+    """
+    t, w = sweep_title_table.c, work_table.c
+    same = sa.and_(w.consumer == t.consumer, w.title == t.title)
+    in_hand = (
+        sa.select(t.consumer, sa.func.count())
+        .join_from(sweep_title_table, work_table, same)
+        .where(t.sweep == id_, t.state == "due", sa.or_(w.due_at <= now, w.claimed_by.is_not(None)))
+        .group_by(t.consumer)
+    )
+    under_way: dict[str, int] = {row[0]: row[1] for row in await connection.execute(in_hand)}
+    left = sa.select(t.consumer).where(t.sweep == id_, t.state == "waiting").distinct().order_by(t.consumer)
     found: list[tuple[str, TitleKey]] = []
-    for consumer, under_way in (await connection.execute(open_.order_by(t.consumer))).all():
+    for consumer in (await connection.execute(left)).scalars().all():
         waiting = sa.select(t.title).where(t.sweep == id_, t.consumer == consumer, t.state == "waiting")
-        room = max(0, window - int(under_way))
+        room = max(0, window - under_way.get(consumer, 0))
         titles = (await connection.execute(waiting.order_by(t.title).limit(room))).scalars()
         found += [(consumer, TitleKey(title)) for title in titles]
     for start in range(0, len(found), CHUNK):
