@@ -62,7 +62,8 @@ class Beside:
 class Brought:
     """An order and what became of it, as far as it matters here; also one that could not be given yet.
 
-    `called`: the target was asked; `held` and `left`: fields that wait, and drift that stays as it is.
+    `called`: the target was asked; `lost`: no such target is configured; `held` and `left`: fields that wait, and drift
+    that stays as it is.
     """
 
     resource: Resource
@@ -75,6 +76,7 @@ class Brought:
     drifted: tuple[FieldKey, ...] = ()
     left: Mapping[FieldKey, Json] = field(default_factory=dict)
     after: float | None = None
+    lost: bool = False
 
 
 @dataclass(frozen=True)
@@ -234,7 +236,7 @@ async def _swept(db: Database, connection: AsyncConnection, there: Beside, done:
         for id_ in (ids or [""])
     ]
     await sweeps.count_drift(db, connection, drift)
-    if not ids or any(each.outcome in PENDING or each.after is not None for each in done.brought):
+    if not ids or any(each.outcome in PENDING or (each.after is not None and not each.lost) for each in done.brought):
         return
     outcomes = done.outcomes if done.planned is not None else ["stopped"]
     worst = next((name for name in WORST if name in outcomes), "unchanged")

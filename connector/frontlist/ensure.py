@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -40,6 +41,7 @@ from frontlist.jobs import (
     left_result,
     line,
     look,
+    lost_finding,
     open_ones,
     outcome,
     park,
@@ -61,6 +63,8 @@ from frontlist.step import Step as Point
 from frontlist.step import no_step
 
 log = structlog.get_logger(__name__)
+#: What is in doubt in a target that is not configured is looked at again after so many seconds, give or take half.
+LOST_AGAIN = 3600.0
 
 
 CALLS_AT_ONCE = (
@@ -201,7 +205,7 @@ class Delivery:
     async def _bring(self, name: str, orders: Sequence[Order]) -> list[Result]:
         lane = self.lanes.get(name)
         if lane is None:
-            return [Result("deferred", f"no target {name} is configured") for _ in orders]
+            return [_lost(order) for order in orders]
         now, again = self.clock.now_us(), self.settings.refused_again
         out = [without_call(order, now, again) for order in orders]
         jobs = [job(order, now, again) for order, done in zip(orders, out, strict=True) if done is None]
@@ -683,6 +687,14 @@ def _one_each(jobs: Sequence[Job]) -> None:
         if each.order.resource in seen:
             each.result = Result("busy", "the plan names it twice", after=0.2)
         seen.add(each.order.resource)
+
+
+def _lost(order: Order) -> Result:
+    """Its plugin was taken out: looked at again now and then, each at its own time, should it come back."""
+    after = random.uniform(0.5, 1.5) * LOST_AGAIN  # noqa: S311  jitter, nothing secret
+    found = (lost_finding(order.resource),)
+    why = f"no target {order.resource.target} is configured"
+    return Result("deferred", why, after=after, findings=found, called=False, lost=True)
 
 
 def _result(each: Job) -> Result:

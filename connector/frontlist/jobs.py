@@ -79,7 +79,7 @@ class Result:
 
     `attempt`: it counts as a failed one. `called`: False where the target was not asked, since it came back without its
     turn or is known to be refused. `held`: fields that wait for a person; `drifted`: those that somebody changed,
-    `left`: what of it stays as it is.
+    `left`: what of it stays as it is. `lost`: its target is not configured, so nothing is to be expected of it.
     """
 
     outcome: str
@@ -93,6 +93,7 @@ class Result:
     held: frozenset[FieldKey] = frozenset()
     drifted: tuple[FieldKey, ...] = ()
     left: Mapping[FieldKey, Json] = field(default_factory=dict)
+    lost: bool = False
 
 
 @dataclass(eq=False)
@@ -589,6 +590,18 @@ def removed_finding(order: Order) -> Finding:
         message=f"{order.resource} was there and is gone: somebody deleted it",
         cure="restore it there, or link the title to another record (frontlist link); it is never made again unasked",
         where=str(order.resource),
+    )
+
+
+def lost_finding(resource: Resource) -> Finding:
+    return Finding(
+        key=f"lost/{resource}",
+        kind="target-gone",
+        message=f"what was written last to {resource} is in doubt, and no target {resource.target} is configured",
+        cure=f"install the plugin of {resource.target} again, with its section of frontlist.yaml: it is read back "
+        "within two hours then; if that system is gone for good, nothing else waits for it",
+        where=str(resource),
+        severity="low",
     )
 
 

@@ -545,7 +545,7 @@ class Worker:
     def _unknown(self, target: str) -> Result:
         """Deferred rather than backed off, so that other targets go on; every title is marked once it is known."""
         if target not in self.delivery.lanes:
-            return Result("deferred", f"no target {target} is configured", after=DAY / SECOND, called=False)
+            return Result("deferred", f"no target {target} is configured", after=DAY / SECOND, called=False, lost=True)
         return Result("deferred", f"{target} is not introspected yet", after=UNKNOWN_AGAIN, called=False)
 
     def _wait_for_a_link(self, title: Title, resource: Resource, seen: Seen) -> None:
@@ -608,7 +608,8 @@ class Worker:
             standing = [each for each in items if (each[1].claim.consumer, each[1].claim.title) in mine]
             for name in sorted({consumer.name for consumer, _ in standing}):
                 titles = [title for consumer, title in standing if consumer.name == name]
-                looks = await applied.look_again(c, name, [title.claim.title for title in titles], now)
+                names = [title.claim.title for title in titles]
+                looks = await applied.look_again(c, name, names, now, sorted(self.delivery.lanes))
                 said = {title.claim.title: _unique(title.findings) for title in titles if title.plan is not None}
                 open_ = {title.claim.title: title.unsettled for title in titles}
                 await findings.settle(self.db, c, name, said, now, keep=open_)
@@ -696,6 +697,7 @@ def _brought(order: Order, result: Result) -> aftermath.Brought:
         result.drifted,
         result.left,
         result.after,
+        result.lost,
     )
 
 

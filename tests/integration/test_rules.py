@@ -13,7 +13,19 @@ import pytest
 import sqlalchemy as sa
 
 import tenants
-from frontlist import EVERY_FIELD, Capabilities, Ensure, FieldKey, Plan, Resource, TitleKey, Writes, hookimpl, runtime
+from frontlist import (
+    EVERY_FIELD,
+    Capabilities,
+    Ensure,
+    FieldKey,
+    Plan,
+    Resource,
+    TitleKey,
+    Writes,
+    hookimpl,
+    runtime,
+    sweeping,
+)
 from frontlist.brakes import Brakes, BrakeSettings
 from frontlist.breaker import BreakerSettings
 from frontlist.budget import Budget
@@ -24,8 +36,9 @@ from frontlist.intake import Intake
 from frontlist.kafka import KafkaSettings
 from frontlist.plugins import Plugins
 from frontlist.runtime import Installation
-from frontlist.state import applied, captured, dossier, findings, installation, processes, work
+from frontlist.state import applied, captured, dossier, findings, installation, processes, sweeps, work
 from frontlist.state.database import number_table
+from frontlist.sweeping import Selection
 from frontlist.systems.consonance.settings import ConsonanceSettings
 from frontlist.systems.fourallportal.settings import FourallportalSettings
 from frontlist.vanishing import Drafted, hold
@@ -38,6 +51,7 @@ from integration.test_ensure import place as place
 from integration.test_intake import NOW, good
 
 SECOND = 1_000_000
+HOUR = 3600 * SECOND
 DAY = 86_400 * SECOND
 
 
@@ -385,6 +399,56 @@ async def test_what_is_in_doubt_is_settled_though_the_plan_no_longer_names_it(pl
     await place.work()
     assert (place.shelf.reads, (await place.held("work:1")).look_again_at) == (reads + 2, None)
     assert len(place.shelf.writes) == 1
+
+
+def without_its_target(place: Place) -> Worker:
+    """A process in which nobody brings the shelf any more."""
+    found = place.worker(known={})
+    found.delivery = Delivery(place.db, {}, process=found.process, clock=place.clock, journal="journal")
+    return found
+
+
+@pytest.mark.parametrize("planned", [True, False])
+async def test_what_is_in_doubt_in_a_system_that_was_taken_out_is_looked_at_now_and_then(
+    place: Place, planned: bool
+) -> None:
+    titles = [f"work:{n}" for n in range(5)]
+    for title in titles:
+        place.shelf.fails, place.shelf.done_all_the_same = [Retry("lost", maybe_done=True)], True
+        await place.wish(title, title="A")
+        await place.work(1)
+    for title in titles:
+        if not planned:
+            place.wishes.fields.pop(title)
+        await due(place, title)
+    place.clock.offset_us += 901 * SECOND  # the second look is due
+    for _ in range(2):
+        worker = without_its_target(place)
+        assert await worker.once() == 5
+        found = [await place.row(title) for title in titles]
+        pauses = {row.due_at - row.finished_at for row in found}
+        assert len(pauses) > 1, "each at its own time"
+        assert min(pauses) >= HOUR / 2
+        assert max(pauses) <= 3 * HOUR / 2
+        assert await place.findings() == ["target-gone"] * 5
+        assert await worker.once() == 0
+        place.clock.offset_us += 2 * HOUR
+    for _ in range(3):
+        await place.work()
+        assert await place.findings() == []
+        place.clock.offset_us += HOUR
+    assert all([(await place.held(title)).certain for title in titles])
+
+
+async def test_a_sweep_ends_though_a_system_was_taken_out(place: Place) -> None:
+    place.shelf.fails, place.shelf.done_all_the_same = [Retry("lost", maybe_done=True)], True
+    await place.wish("work:1", title="A")
+    await place.work(1)
+    id_ = await sweeping.begin(place.db, place.clock, "replay", Selection(), {"wishes": [TitleKey("work:1")]})
+    await sweeping.feed(place.db)
+    await without_its_target(place).once()
+    async with place.db.read() as c:
+        assert (await sweeps.progress(c, id_))["outcomes"] == {"deferred": 1}
 
 
 # --- what happens next -----------------------------------------------------------------------------------------------

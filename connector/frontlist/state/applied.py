@@ -442,16 +442,22 @@ async def overtaken(
 
 
 async def look_again(
-    connection: AsyncConnection, consumer: str, titles: Sequence[TitleKey], now: int
+    connection: AsyncConnection, consumer: str, titles: Sequence[TitleKey], now: int, targets: Sequence[str]
 ) -> dict[TitleKey, int]:
-    """title -> when its next doubtful resource has to be looked at; one without a time of its own, in a minute."""
+    """title -> when its next doubtful resource has to be looked at; one without a time of its own, in a minute.
+
+    `targets`: those that can be looked at; what is overdue elsewhere is for the caller to say.
+    """
     c = applied_table.c
     unsettled = sa.or_(c.doubt_since.is_not(None), c.intent_claim > c.applied_claim)
     at = sa.func.min(sa.func.coalesce(c.look_again_at, now + 60_000_000))
     query = (
         sa.select(c.title, at.label("at"))
         .where(
-            c.consumer == consumer, among(connection, c.title, titles), sa.or_(unsettled, c.look_again_at.is_not(None))
+            c.consumer == consumer,
+            sa.or_(c.target.in_(targets), c.look_again_at > now),
+            among(connection, c.title, titles),
+            sa.or_(unsettled, c.look_again_at.is_not(None)),
         )
         .group_by(c.title)
     )

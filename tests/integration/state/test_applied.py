@@ -178,14 +178,14 @@ async def test_the_second_look_is_named_with_its_time(db: Database, clock: Clock
     await intend(db, intent(5), intent(5, resource=OTHER))
     await remember(db, outcome(5, look_again_at=900), outcome(5, resource=OTHER, look_again_at=800))
     async with db.read() as c:
-        assert await applied.look_again(c, "metadata", [TITLE], 700) == {TITLE: 800}
+        assert await applied.look_again(c, "metadata", [TITLE], 700, ["fourallportal"]) == {TITLE: 800}
     assert [(await held(db)).in_doubt(at) for at in (899, 900)] == [False, True]
 
 
 async def test_what_is_in_doubt_without_a_time_of_its_own_is_looked_at_in_a_minute(db: Database) -> None:
     await intend(db, intent(5))
     async with db.read() as c:
-        assert await applied.look_again(c, "metadata", [TITLE], 700) == {TITLE: 700 + 60 * SECOND}
+        assert await applied.look_again(c, "metadata", [TITLE], 700, ["fourallportal"]) == {TITLE: 700 + 60 * SECOND}
 
 
 async def test_after_a_restored_backup_everything_is_in_doubt(db: Database) -> None:
