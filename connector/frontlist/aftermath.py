@@ -17,6 +17,7 @@ from frontlist.jobs import Result
 from frontlist.pins import Pin, Pins, Put
 from frontlist.state import dead, erased, held, settled, sweeps, work
 from frontlist.state.database import Database
+from frontlist.state.statement import Parameters, Statement
 from frontlist_schemas.canonical import fingerprint
 
 #: Outcomes after which nothing more is to be expected of a sweep's title for now.
@@ -103,21 +104,26 @@ async def beside(
     connection: AsyncConnection, consumer: str, titles: Sequence[TitleKey], resources: Sequence[Resource]
 ) -> Beside:
     """One cheap question where there is nothing, which is nearly always."""
-    d, t, h, s = settled.decision_table.c, dead.dead_table.c, held.held_table.c, sweeps.sweep_title_table.c
-    query = sa.select(
-        sa.exists(sa.select(d.key).where(d.kind == pins.KIND)),
-        sa.exists(sa.select(s.title).where(s.state == "due")),
-        sa.exists(sa.select(t.title).where(t.consumer == consumer, dead.known())),
-        sa.exists(sa.select(h.title).where(h.consumer == consumer, _unsettled())),
-        sa.exists(sa.select(erased.erased_table.c.title).where(erased.erased_table.c.consumer == consumer)),
-    )
-    pinned, swept, dying, braked, cleaned = (await connection.execute(query)).one()
+    pinned, swept, dying, braked, cleaned = (await _anything(connection, consumer=consumer)).one()
     return Beside(
         await pins.of(connection, consumer, resources) if pinned else {},
         await sweeps.due_of(connection, consumer, titles) if swept else {},
         await dead.of_titles(connection, consumer, titles) if dying else {},
         await held.of_titles(connection, consumer, titles) if braked else (),
         await erased.of(connection, consumer, titles) if cleaned else {},
+    )
+
+
+@Statement
+def _anything(_p: Parameters) -> sa.Executable:
+    d, t, h, s = settled.decision_table.c, dead.dead_table.c, held.held_table.c, sweeps.sweep_title_table.c
+    e, mine = erased.erased_table.c, sa.bindparam("consumer", type_=sa.Text)
+    return sa.select(
+        sa.exists(sa.select(d.key).where(d.kind == pins.KIND)),
+        sa.exists(sa.select(s.title).where(s.state == "due")),
+        sa.exists(sa.select(t.title).where(t.consumer == mine, dead.known())),
+        sa.exists(sa.select(h.title).where(h.consumer == mine, _unsettled())),
+        sa.exists(sa.select(e.title).where(e.consumer == mine)),
     )
 
 

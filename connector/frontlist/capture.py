@@ -159,7 +159,7 @@ class Capture:
         finally:
             with contextlib.suppress(Exception):
                 async with self.db.begin() as c:
-                    await processes.give_back(self.db, c, [got[name]])
+                    await processes.give_back(c, [got[name]])
 
     async def _keep(self, lease: processes.Lease) -> None:
         while True:
@@ -169,7 +169,7 @@ class Capture:
                     raise LeaseLostError
 
     async def _held(self, c: AsyncConnection, lease: processes.Lease) -> None:
-        if not await processes.held(self.db, c, [lease]):
+        if not await processes.held(c, [lease]):
             raise LeaseLostError
 
     # --- the loop --------------------------------------------------------------------------------------------------

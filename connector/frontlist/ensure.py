@@ -354,7 +354,7 @@ class Delivery:
         leases = [lease for part in parts for lease in part.holding.leases.values()]
         async with self.db.begin() as c:
             mine = await self._mine(c, jobs)
-            standing = await processes.held(self.db, c, leases)
+            standing = await processes.held(c, leases)
             for each in jobs:
                 if not all(name in standing for name in each.leases):
                     each.result = Result("busy", "the lease was lost", after=0.1)
@@ -368,18 +368,16 @@ class Delivery:
     async def _mine(self, c: AsyncConnection, jobs: Sequence[Job]) -> set[int]:
         """The claims that still stand; locked until the transaction ends."""
         claims = {each.order.claim.claim: each.order.claim for each in jobs if each.order.desired is not None}
-        standing = await work.still_mine(self.db, c, self.process, list(claims.values()), skip_locked=True)
-        return {number for number, each in claims.items() if (each.consumer, each.title) in standing}
+        return await work.still_mine(c, self.process, claims.values(), skip_locked=True)
 
     async def _intend_in(self, c: AsyncConnection, jobs: Sequence[Job], mine: set[int], now: int) -> None:
         """Intents and before-images, if everything is still as it was planned from, in this transaction."""
         jobs = [each for each in jobs if each.order.desired is not None]
         if not jobs:
             return
-        active = await installation.active_number(c)
-        kinds = await decided.of_kinds(c, "mode", PAUSE)
+        active, kinds = await decided.in_force(c, "mode", PAUSE)
         modes, pauses = Modes(kinds["mode"]), Pauses(kinds[PAUSE])
-        rows = await applied.locked(self.db, c, [each.order.resource for each in jobs])
+        rows = await applied.locked(c, [each.order.resource for each in jobs])
         for each in jobs:
             order = each.order
             if order.claim.claim not in mine:
@@ -440,7 +438,7 @@ class Delivery:
             if going:
                 async with self.db.begin() as c:
                     kept = [(e.order.resource, e.order.claim.consumer, e.order.claim.claim, e.kept) for e in going]
-                    await applied.keep_progress(self.db, c, kept)
+                    await applied.keep_progress(c, kept)
                 await self.step("stepped")
         for each in [one for one in open_ones(jobs) if one.unnamed]:
             await self._bisect(lane, each, part)
@@ -577,12 +575,12 @@ class Delivery:
             stale = await applied.remember(self.db, c, outcomes + [as_before(each) for each in unwritten])
             again = now + round(self.settings.look_again * SECOND)
             doubtful = [(e.order.resource, e.order.claim.consumer) for e in halfway]
-            await applied.doubt(self.db, c, doubtful, now, again)
+            await applied.doubt(c, doubtful, now, again)
             claims = [(e.order.resource, e.order.claim.consumer, e.order.claim.claim) for e in halfway]
-            stale |= await applied.overtaken(self.db, c, claims)
+            stale |= await applied.overtaken(c, claims)
             lines = [(self.journal, str(e.order.claim.title), line(e, now)) for e in done if e.wrote]
             await applied.post(self.db, c, lines)
-            await processes.give_back(self.db, c, [lease for part in parts for lease in part.holding.leases.values()])
+            await processes.give_back(c, [lease for part in parts for lease in part.holding.leases.values()])
             written = [each for each in jobs if each.wrote or each.doubtful]
             late = [e for e in written if (e.order.resource, e.order.claim.consumer) in stale]
             await work.mark(self.db, c, await self._others(c, done, late, now))

@@ -435,7 +435,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
     ) -> list[work.Due]:
         linked = await settled.save_links(self.db, c, links)
         # Nearly all are known: an upsert would lock them before the work rows, which finish takes first.
-        effective = await settled.save_decisions(self.db, c, await settled.newer(self.db, c, decisions))
+        effective = await settled.save_decisions(self.db, c, await settled.newer(c, decisions))
         out = [work.Due(name, title, now, work.Priority.FORMATS, "link") for title in linked for name in consumers]
         for each in effective:
             if each.kind == "forget":

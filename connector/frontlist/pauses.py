@@ -24,6 +24,8 @@ class Pauses:
 
     def why(self, target: str, priority: int) -> str | None:
         """In words, why nothing of this priority is written there now; None: it is."""
+        if not self._why:
+            return None
         keys = (f"{target}/*", f"{target}/{_name(priority)}")
         return next((f"{target} is paused: {self._why[key]}" for key in keys if key in self._why), None)
 

@@ -95,7 +95,7 @@ class Preview:
             seen = await worker.look(c, name, titles)
             plans = {t: worker.plan(consumer, seen.dossiers[t], seen, worker.active(), now)[0] for t in titles}
             resources = [each.resource for plan in plans.values() if plan for each in plan.desired]
-            have = dict(seen.held) | await applied.of_resources(self.it.db, c, name, resources)
+            have = dict(seen.held) | await applied.of_resources(c, name, resources)
             there = await aftermath.beside(c, name, titles, resources)
         ordered = [
             (title, each, _kept(there.put(each), title, seen, have))

@@ -274,7 +274,8 @@ class Worker:
         active = self.active()
         self._claims += 1
         async with self.db.begin() as c:
-            if await installation.active_number(c) != active.activation:
+            number, behind = await installation.standing(c)
+            if number != active.activation:
                 if not self._idle:
                     log.warning("work: another mapping is active, so this process does not work")
                 self._idle = True
@@ -282,7 +283,7 @@ class Worker:
                 return active, []
             waiting = self.waiting()
             self._idle, self._trouble = False, min(waiting.values(), default="")
-            if await installation.fact(c, installation.BEHIND) is not None:
+            if behind is not None:
                 self._trouble = (
                     "the database is older than what Kafka was told; nothing is claimed before it is read back"
                 )
@@ -324,7 +325,7 @@ class Worker:
             await work.release(self.db, c, self.process, self._in_hand.values())
             self._untidy = False
         await processes.beat(self.db, c, self.process, "work")
-        return await work.overtaken(self.db, c, list(self._in_hand.values()))
+        return await work.overtaken(c, self._in_hand.values())
 
     async def _watched(self, consumer: Consumer, claims: Sequence[work.Claim], active: Active) -> None:
         try:
@@ -436,7 +437,7 @@ class Worker:
             for title in titles:
                 title.there = there
                 title.stated = aftermath.stated(seen.dossiers[title.claim.title])
-            held = dict(seen.held) | await applied.of_resources(self.db, c, consumer.name, strangers)
+            held = dict(seen.held) | await applied.of_resources(c, consumer.name, strangers)
             orders = [self._orders(title, seen, held, active, now) for title in titles]
             orders = await self._without_reading(c, seen, orders)
         await self.step("planned")
@@ -445,18 +446,21 @@ class Worker:
     async def look(self, c: AsyncConnection, consumer: str, names: Sequence[TitleKey]) -> Seen:
         """Everything that plans of these titles are made from."""
         dossiers = await dossier.dossiers(c, names, await captured.confirmed_at(c, names))
-        decided = await settled.of_kinds(c, "accepted", "mode", pauses.KIND, "linked")
+        decided = await settled.about(c, consumer, names, "accepted", "mode", pauses.KIND, "linked")
+        notes = decided["note"]
         read_through = await captured.read_through(c, DAM)
+        # Before a module was read through nothing is created there anyway.
+        unclaimed = await captured.unclaimed(c, decided["linked"]) if read_through else {}
         return Seen(
             dossiers=dossiers,
             links=await settled.links_of(c, names, {title: holding.products_of(dossiers[title]) for title in names}),
-            notes=await settled.notes_of(c, consumer, names),
-            adopted=await settled.decisions(c, "adopted", list(names)),
+            notes={title: notes.get(settled.note_key(consumer, title), {}) for title in names},
+            adopted=decided["adopted"],
             accepted=decided["accepted"],
             held=await applied.of_titles(c, consumer, names),
             modes=Modes(decided["mode"]),
             pauses=Pauses(decided[pauses.KIND]),
-            capabilities=self._capabilities(await captured.unclaimed(c, decided["linked"]), read_through),
+            capabilities=self._capabilities(unclaimed, read_through),
             held_back=await holding.held_back(c, self.tenant, _modules(read_through), dossiers),
             read_through=read_through,
         )
@@ -604,8 +608,8 @@ class Worker:
         done: list[tuple[Title, work.Finished]] = []
         async with self.db.begin() as c:
             now = await self.db.now(c)
-            mine = await work.still_mine(self.db, c, self.process, [title.claim for _, title in items])
-            standing = [each for each in items if (each[1].claim.consumer, each[1].claim.title) in mine]
+            mine = await work.still_mine(c, self.process, [title.claim for _, title in items])
+            standing = [each for each in items if each[1].claim.claim in mine]
             for name in sorted({consumer.name for consumer, _ in standing}):
                 titles = [title for consumer, title in standing if consumer.name == name]
                 names = [title.claim.title for title in titles]

@@ -60,5 +60,5 @@ async def test_a_consumer_that_is_registered_late_sees_every_title_and_what_come
 async def noted(it: runtime.Installation) -> dict[int, Any]:
     titles = {TitleKey(f"work:{work}"): work for work in WORKS}
     async with it.db.read() as c:
-        notes = await settled.notes_of(c, "late", list(titles))
-    return {work: notes[title].get("title") for title, work in titles.items()}
+        notes = (await settled.about(c, "late", list(titles)))["note"]
+    return {work: notes.get(settled.note_key("late", title), {}).get("title") for title, work in titles.items()}

@@ -91,7 +91,7 @@ class Claiming(Place):
 async def has(place: Place) -> tuple[Any, str, bool]:
     """What stands there, whose it is, and whether it was let go of."""
     async with place.db.read() as c:
-        row = (await applied.of_resources(place.db, c, "wishes", [SHARED]))[SHARED]
+        row = (await applied.of_resources(c, "wishes", [SHARED]))[SHARED]
     return place.shelf.held.get("shared"), row.title, row.title_revision == 0
 
 

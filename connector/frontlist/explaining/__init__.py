@@ -106,7 +106,7 @@ class _One:
         plan = plan or Plan()
         resources = [each.resource for each in plan.desired]
         async with self.it.db.read() as c:
-            held = await applied.of_resources(self.it.db, c, consumer.name, resources)
+            held = await applied.of_resources(c, consumer.name, resources)
             beside = await aftermath.beside(c, consumer.name, [self.title], resources)
         puts = [beside.put(each) for each in plan.desired]
         held = {**seen.held, **held}

@@ -10,7 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontlist.contract import FieldKey, Json, Resource, TitleKey
-from frontlist.state.database import Database, among, dump, load, metadata, typed
+from frontlist.state.database import NUMBERS, Database, among, dump, load, metadata
+from frontlist.state.statement import Parameters, Statement, typed
 
 applied_table = sa.Table(
     "applied",
@@ -181,32 +182,43 @@ def _row(row: Any) -> Applied:
 
 
 async def of_titles(connection: AsyncConnection, consumer: str, titles: Sequence[TitleKey]) -> dict[Resource, Applied]:
-    query = sa.select(applied_table).where(
-        applied_table.c.consumer == consumer, among(connection, applied_table.c.title, titles)
-    )
-    return {each.resource: each for each in map(_row, await connection.execute(query))}
+    rows = await _of_titles(connection, consumer=consumer, titles=titles)
+    return {each.resource: each for each in map(_row, rows)}
+
+
+@Statement
+def _of_titles(p: Parameters) -> sa.Executable:
+    c = applied_table.c
+    return sa.select(applied_table).where(c.consumer == sa.bindparam("consumer"), p.among(c.title, "titles"))
 
 
 async def of_resources(
-    db: Database, connection: AsyncConnection, consumer: str, resources: Iterable[Resource]
+    connection: AsyncConnection, consumer: str, resources: Iterable[Resource]
 ) -> dict[Resource, Applied]:
-    wanted = set(resources)
+    wanted = _given(resources)
     if not wanted:
         return {}
-    query = sa.select(applied_table).join(*_among(db, wanted)).where(applied_table.c.consumer == consumer)
-    return {each.resource: each for each in map(_row, await connection.execute(query))}
+    rows = await _of_resources(connection, given=wanted, consumer=consumer)
+    return {each.resource: each for each in map(_row, rows)}
 
 
-async def locked(
-    db: Database, connection: AsyncConnection, resources: Iterable[Resource]
-) -> dict[tuple[Resource, str], Applied]:
+@Statement
+def _of_resources(p: Parameters) -> sa.Executable:
+    return sa.select(applied_table).join(*_among(p)).where(applied_table.c.consumer == sa.bindparam("consumer"))
+
+
+async def locked(connection: AsyncConnection, resources: Iterable[Resource]) -> dict[tuple[Resource, str], Applied]:
     """What all consumers hold of these resources; nobody changes it before this transaction ends."""
-    wanted = set(resources)
+    wanted = _given(resources)
     if not wanted:
         return {}
-    query = sa.select(applied_table).join(*_among(db, wanted)).order_by(*(applied_table.c[name] for name in KEYS))
-    rows = await connection.execute(query if db.sqlite else query.with_for_update(of=applied_table))
-    return {(each.resource, each.consumer): each for each in map(_row, rows)}
+    return {(each.resource, each.consumer): each for each in map(_row, await _locked(connection, given=wanted))}
+
+
+@Statement
+def _locked(p: Parameters) -> sa.Executable:
+    query = sa.select(applied_table).join(*_among(p)).order_by(*(applied_table.c[name] for name in KEYS))
+    return query.with_for_update(of=applied_table)
 
 
 async def intend(
@@ -226,35 +238,42 @@ async def intend(
     now = await db.now(connection)
     taken = _claimed_since(intents, there.values())
     rows = [
-        {
-            **_key(each.resource, each.consumer),
-            "title": each.title,
-            "intent_claim": each.claim,
-            "intent_vector": dump(each.vector),
-            "intent_fields": None if each.fields is None else dump(each.fields),
-            "intent_at": now,
-            "title_revision": 0 if each.releases else each.revision,
-            "progress": dump(each.progress),
-            "doubt_since": None,
-        }
+        (
+            *_key(each.resource, each.consumer),
+            each.title,
+            each.claim,
+            dump(each.vector),
+            None if each.fields is None else dump(each.fields),
+            now,
+            0 if each.releases else each.revision,
+            dump(each.progress),
+        )
         for each in intents
         if each.resource not in taken
     ]
-    c = applied_table.c
-    accepted = await db.upsert(
-        connection,
-        applied_table,
-        rows,
-        where=lambda old, new: old.intent_claim < new.intent_claim,
-        keep=("doubt_since",),
-        returning=(c.target, c.kind, c.id),
-        also=lambda old, _new: {
-            "doubt_since": sa.case((old.intent_claim > old.applied_claim, now), else_=old.doubt_since)
-        },
-    )
-    got = {Resource(row.target, row.kind, row.id) for row in accepted}
+    accepted = await _intend.rows(connection, sorted(rows, key=_place))
+    got = {Resource(target, kind, id_) for target, kind, id_ in accepted}
     await _keep_before_images(db, connection, [each for each in intents if each.resource in got], now)
     return got, taken
+
+
+@Statement
+def _intend(p: Parameters) -> sa.Executable:
+    c = applied_table.c
+    stated = ("title", "intent_claim", "intent_vector", "intent_fields", "intent_at", "title_revision", "progress")
+    return p.upsert(
+        applied_table,
+        (*KEYS, *stated),
+        where=lambda old, new: old.intent_claim < new.intent_claim,
+        also=lambda old, new: {
+            "doubt_since": sa.case((old.intent_claim > old.applied_claim, new.intent_at), else_=old.doubt_since)
+        },
+        returning=(c.target, c.kind, c.id),
+    )
+
+
+def _place(row: Sequence[Any]) -> tuple[Any, ...]:
+    return tuple(row[: len(KEYS)])
 
 
 def _claimed_since(intents: Sequence[Intent], there: Iterable[Applied]) -> set[Resource]:
@@ -277,55 +296,69 @@ def _claimed_since(intents: Sequence[Intent], there: Iterable[Applied]) -> set[R
     }
 
 
-def _among(db: Database, resources: Iterable[Resource]) -> tuple[sa.FromClause, Any]:
-    """What to join, so that only rows of these resources are met."""
-    names = ("target", "kind", "id")
-    given = db.rows(
-        "given",
-        typed(applied_table, names),
-        [dict(zip(names, (r.target, r.kind, r.id), strict=True)) for r in sorted(set(resources))],
-    )
+def _among(p: Parameters) -> tuple[sa.FromClause, Any]:
+    """What to join, so that only rows of the resources given are met."""
+    given = p.rows("given", typed(applied_table, ("target", "kind", "id")))
     c = applied_table.c
     return given, sa.and_(c.target == given.c.target, c.kind == given.c.kind, c.id == given.c.id)
+
+
+def _given(resources: Iterable[Resource]) -> list[tuple[str, str, str]]:
+    return sorted({(each.target, each.kind, each.id) for each in resources})
 
 
 async def _keep_before_images(db: Database, connection: AsyncConnection, intents: Sequence[Intent], now: int) -> None:
     images = [(each, name, was) for each in intents for name, was in each.was.items()]
     images += [(each, CREATED, None) for each in intents if each.creates]
-    numbers = await db.draw(connection, len(images))
     rows = [
-        {
-            "number": number,
-            **_key(each.resource, each.consumer),
-            "title": each.title,
-            "claim": each.claim,
-            "field": name,
-            "was": dump(was),
-            "becomes": dump((each.fields or {}).get(name)),
-            "at": now if each.at is None else each.at,
-            "run": each.run,
-        }
-        for number, (each, name, was) in zip(numbers, images, strict=True)
+        (
+            *_key(each.resource, each.consumer),
+            each.title,
+            each.claim,
+            name,
+            dump(was),
+            dump((each.fields or {}).get(name)),
+            now if each.at is None else each.at,
+            each.run,
+        )
+        for each, name, was in images
     ]
-    await db.add(connection, before_table, rows)
+    await _add(db, connection, _add_before_images, rows)
+
+
+@Statement
+def _add_before_images(p: Parameters) -> sa.Executable:
+    return _numbered(p, before_table, (*KEYS, "title", "claim", "field", "was", "becomes", "at", "run"))
+
+
+async def _add(db: Database, connection: AsyncConnection, insert: Statement, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Each under a new number, in this order."""
+    if db.sqlite:
+        numbers = await db.draw(connection, len(rows))
+        rows = [(number, *row) for number, row in zip(numbers, rows, strict=True)]
+    await insert.rows(connection, rows)
+
+
+def _numbered(p: Parameters, table: sa.Table, names: Sequence[str]) -> sa.Executable:
+    """PostgreSQL draws the numbers itself."""
+    given = p.rows("given", typed(table, ("number", *names) if p.sqlite else names))
+    rows = sa.select(*given.c) if p.sqlite else sa.select(NUMBERS.next_value(), *given.c)
+    return sa.insert(table).from_select(["number", *names], rows, include_defaults=False)
 
 
 async def keep_progress(
-    db: Database, connection: AsyncConnection, steps: Sequence[tuple[Resource, str, int, Mapping[str, Json]]]
+    connection: AsyncConnection, steps: Sequence[tuple[Resource, str, int, Mapping[str, Json]]]
 ) -> None:
     """(resource, consumer, claim, progress): a step's result is kept before the next step begins."""
-    names = (*KEYS, "intent_claim", "progress")
-    rows = [
-        {**_key(resource, consumer), "intent_claim": claim, "progress": dump(progress)}
-        for resource, consumer, claim, progress in sorted(steps, key=lambda each: (each[0], each[1]))
-    ]
-    given = db.rows("given", typed(applied_table, names), rows)
-    c = applied_table.c
-    await connection.execute(
-        sa.update(applied_table)
-        .where(*_same(given), c.intent_claim == given.c.intent_claim)
-        .values(progress=given.c.progress)
-    )
+    rows = [(*_key(resource, consumer), claim, dump(progress)) for resource, consumer, claim, progress in steps]
+    await _keep_progress(connection, given=sorted(rows, key=_place))
+
+
+@Statement
+def _keep_progress(p: Parameters) -> sa.Executable:
+    c, given = applied_table.c, p.rows("given", typed(applied_table, (*KEYS, "intent_claim", "progress")))
+    mine = sa.update(applied_table).where(*_same(given), c.intent_claim == given.c.intent_claim)
+    return mine.values(progress=given.c.progress)
 
 
 async def remember(db: Database, connection: AsyncConnection, outcomes: Sequence[Outcome]) -> set[tuple[Resource, str]]:
@@ -333,57 +366,46 @@ async def remember(db: Database, connection: AsyncConnection, outcomes: Sequence
     if not outcomes:
         return set()
     now = await db.now(connection)
-    names = (
-        *KEYS,
-        "intent_claim",
-        "applied_fields",
-        "present",
-        "removed",
-        "progress",
-        "refused",
-        "dead",
-        "look_again_at",
-    )
     rows = [
-        {
-            **_key(each.resource, each.consumer),
-            "intent_claim": each.claim,
-            "applied_fields": None if each.fields is None else dump(each.fields),
-            "present": each.present,
-            "removed": each.removed,
-            "progress": dump(each.progress),
-            "refused": dump(each.refused),
-            "dead": None if each.dead is None else dump(each.dead),
-            "look_again_at": each.look_again_at,
-            "read_at": each.read_at,
-        }
-        for each in sorted(outcomes, key=lambda one: (one.resource, one.consumer))
+        (
+            *_key(each.resource, each.consumer),
+            each.claim,
+            None if each.fields is None else dump(each.fields),
+            each.present,
+            each.removed,
+            dump(each.progress),
+            dump(each.refused),
+            None if each.dead is None else dump(each.dead),
+            each.look_again_at,
+            each.read_at,
+        )
+        for each in outcomes
     ]
-    c = applied_table.c
-    await _lock(db, connection, rows)
-    given = db.rows("given", {**typed(applied_table, names), "read_at": sa.BigInteger()}, rows)
-    v = given.c
-    kept = await connection.execute(
+    kept = await _remember(connection, given=rows, now=now)
+    known = {(Resource(target, kind, id_), consumer) for target, kind, id_, consumer in kept}
+    stale = {(each.resource, each.consumer) for each in outcomes} - known
+    await doubt(connection, stale, now, None)
+    return stale
+
+
+@Statement
+def _remember(p: Parameters) -> sa.Executable:
+    stated = ("applied_fields", "present", "removed", "progress", "refused", "dead", "look_again_at")
+    columns = {**typed(applied_table, (*KEYS, "intent_claim", *stated)), "read_at": sa.BigInteger()}
+    given = _locking(p.rows("given", columns))
+    c, v = applied_table.c, given.c
+    return (
         sa.update(applied_table)
         .where(*_same(given), c.intent_claim == v.intent_claim)
         .values(
             applied_claim=v.intent_claim,
-            applied_fields=v.applied_fields,
-            applied_at=now,
-            present=v.present,
-            removed=v.removed,
-            progress=v.progress,
-            refused=v.refused,
-            dead=v.dead,
+            applied_at=sa.bindparam("now"),
             doubt_since=sa.case((c.doubt_since > v.read_at, c.doubt_since)),
+            **{name: v[name] for name in stated[:-1]},
             look_again_at=_look(v),
         )
         .returning(c.target, c.kind, c.id, c.consumer)
     )
-    known = {(Resource(row.target, row.kind, row.id), row.consumer) for row in kept}
-    stale = {(each.resource, each.consumer) for each in outcomes} - known
-    await doubt(db, connection, stale, now, None)
-    return stale
 
 
 def _look(new: Any) -> Any:
@@ -394,29 +416,30 @@ def _look(new: Any) -> Any:
 
 
 async def doubt(
-    db: Database,
-    connection: AsyncConnection,
-    resources: Iterable[tuple[Resource, str]],
-    now: int,
-    look_again_at: int | None,
+    connection: AsyncConnection, resources: Iterable[tuple[Resource, str]], now: int, look_again_at: int | None
 ) -> None:
     """A call may have been carried out that nobody remembers: to be read back, and once more at `look_again_at`."""
-    rows = [_key(resource, consumer) for resource, consumer in sorted(set(resources))]
-    if not rows:
-        return
-    values: dict[str, Any] = {"doubt_since": now}
-    if look_again_at is not None:
-        values["look_again_at"] = look_again_at
-    await _lock(db, connection, rows)
-    given = db.rows("given", typed(applied_table, KEYS), rows)
-    await connection.execute(sa.update(applied_table).where(*_same(given)).values(**values))
+    rows = [_key(resource, consumer) for resource, consumer in set(resources)]
+    if rows:
+        await _doubt(connection, given=rows, now=now, again=look_again_at)
+
+
+@Statement
+def _doubt(p: Parameters) -> sa.Executable:
+    given = _locking(p.rows("given", typed(applied_table, KEYS)))
+    again = sa.bindparam("again", type_=sa.BigInteger)
+    return (
+        sa.update(applied_table)
+        .where(*_same(given))
+        .values(doubt_since=sa.bindparam("now"), look_again_at=sa.func.coalesce(again, applied_table.c.look_again_at))
+    )
 
 
 async def try_again(connection: AsyncConnection, refused: Iterable[Applied]) -> None:
     """What these fields were refused for holds no longer: they go out again with the next plan."""
     c = applied_table.c
     for each in sorted(refused, key=lambda one: (one.resource, one.consumer)):
-        mine = [c[name] == value for name, value in _key(each.resource, each.consumer).items()]
+        mine = [c[name] == value for name, value in zip(KEYS, _key(each.resource, each.consumer), strict=True)]
         await connection.execute(sa.update(applied_table).where(*mine).values(refused="{}"))
 
 
@@ -428,17 +451,21 @@ async def with_refused(connection: AsyncConnection, target: str | None = None) -
 
 
 async def overtaken(
-    db: Database, connection: AsyncConnection, claims: Iterable[tuple[Resource, str, int]]
+    connection: AsyncConnection, claims: Iterable[tuple[Resource, str, int]]
 ) -> set[tuple[Resource, str]]:
     """(resource, consumer) of those for which a newer claim has intended something since."""
-    rows = [{**_key(resource, consumer), "intent_claim": claim} for resource, consumer, claim in claims]
+    rows = [(*_key(resource, consumer), claim) for resource, consumer, claim in claims]
     if not rows:
         return set()
-    given = db.rows("given", typed(applied_table, (*KEYS, "intent_claim")), rows)
-    c = applied_table.c
+    found = await _overtaken(connection, given=rows)
+    return {(Resource(target, kind, id_), consumer) for target, kind, id_, consumer in found}
+
+
+@Statement
+def _overtaken(p: Parameters) -> sa.Executable:
+    c, given = applied_table.c, p.rows("given", typed(applied_table, (*KEYS, "intent_claim")))
     newer = sa.and_(*_same(given), c.intent_claim > given.c.intent_claim)
-    found = await connection.execute(sa.select(c.target, c.kind, c.id, c.consumer).join(given, newer))
-    return {(Resource(row.target, row.kind, row.id), row.consumer) for row in found}
+    return sa.select(c.target, c.kind, c.id, c.consumer).join(given, newer)
 
 
 async def look_again(
@@ -448,20 +475,20 @@ async def look_again(
 
     `targets`: those that can be looked at; what is overdue elsewhere is for the caller to say.
     """
+    given = {"consumer": consumer, "titles": titles, "targets": targets}
+    rows = await _look_again(connection, **given, now=now, later=now + 60_000_000)
+    return {TitleKey(title): at for title, at in rows}
+
+
+@Statement
+def _look_again(p: Parameters) -> sa.Executable:
     c = applied_table.c
     unsettled = sa.or_(c.doubt_since.is_not(None), c.intent_claim > c.applied_claim)
-    at = sa.func.min(sa.func.coalesce(c.look_again_at, now + 60_000_000))
-    query = (
-        sa.select(c.title, at.label("at"))
-        .where(
-            c.consumer == consumer,
-            sa.or_(c.target.in_(targets), c.look_again_at > now),
-            among(connection, c.title, titles),
-            sa.or_(unsettled, c.look_again_at.is_not(None)),
-        )
-        .group_by(c.title)
-    )
-    return {TitleKey(row.title): row.at for row in await connection.execute(query)}
+    at = sa.func.min(sa.func.coalesce(c.look_again_at, sa.bindparam("later", type_=sa.BigInteger)))
+    mine = (c.consumer == sa.bindparam("consumer"), p.among(c.title, "titles"))
+    there = sa.or_(p.among(c.target, "targets"), c.look_again_at > sa.bindparam("now", type_=sa.BigInteger))
+    doubtful = sa.or_(unsettled, c.look_again_at.is_not(None))
+    return sa.select(c.title, at).where(*mine, there, doubtful).group_by(c.title)
 
 
 async def doubt_all(connection: AsyncConnection) -> None:
@@ -490,10 +517,10 @@ async def restore(db: Database, connection: AsyncConnection, past: Sequence[Past
     gather: a line holds only those that were written then.
     """
     now = await db.now(connection)
-    there = await locked(db, connection, [each.intent.resource for each in past])
+    there = await locked(connection, [each.intent.resource for each in past])
     known = {place: (row.intent_claim, row.applied_claim, row.fields) for place, row in there.items()}
     rows: dict[tuple[Resource, str], dict[str, Any]] = {}
-    done: list[dict[str, Any]] = []
+    done: list[tuple[Any, ...]] = []
     kept: list[Intent] = []
     for each in past:
         one = each.intent
@@ -505,10 +532,10 @@ async def restore(db: Database, connection: AsyncConnection, past: Sequence[Past
         known[place] = one.claim, one.claim, fields
         stands = {"applied_fields": None if fields is None else dump(fields), "present": fields is not None}
         if one.claim == intended:
-            done.append({**_key(*place), **stands})
+            done.append((*_key(*place), *stands.values()))
             continue
         rows[place] = {
-            **_key(*place),
+            **dict(zip(KEYS, _key(*place), strict=True)),
             **stands,
             "title": one.title,
             "title_revision": 0,
@@ -527,19 +554,17 @@ async def restore(db: Database, connection: AsyncConnection, past: Sequence[Past
         }
         if each.undoable:
             kept.append(one)
-    await _were_done(db, connection, done)
+    await _were_done.rows(connection, done)
     await db.upsert(connection, applied_table, list(rows.values()))
     await _keep_before_images(db, connection, kept, now)
 
 
-async def _were_done(db: Database, connection: AsyncConnection, done: Sequence[Mapping[str, Any]]) -> None:
+@Statement
+def _were_done(p: Parameters) -> sa.Executable:
     """What stands by writes that were intended when the backup was made; they stay in doubt."""
-    if not done:
-        return
-    names = (*KEYS, "applied_fields", "present")
-    given = db.rows("given", typed(applied_table, names), done)
+    given = p.rows("given", typed(applied_table, (*KEYS, "applied_fields", "present")))
     stands = {"applied_fields": given.c.applied_fields, "present": given.c.present}
-    await connection.execute(sa.update(applied_table).where(*_same(given)).values(**stands))
+    return sa.update(applied_table).where(*_same(given)).values(**stands)
 
 
 async def none_newer(connection: AsyncConnection, number: int) -> None:
@@ -554,13 +579,14 @@ async def post(db: Database, connection: AsyncConnection, records: Sequence[tupl
     """(topic, key, value) for the outbox, sent in this order after the transaction."""
     if not records:
         return
-    numbers = await db.draw(connection, len(records))
-    now = await db.now(connection) if records else 0
-    rows = [
-        {"number": number, "topic": topic, "key": key, "value": dump(value), "at": now}
-        for number, (topic, key, value) in zip(numbers, records, strict=True)
-    ]
-    await db.add(connection, outbox_table, rows)
+    now = await db.now(connection)
+    rows = [(topic, key, dump(value), now) for topic, key, value in records]
+    await _add(db, connection, _post, rows)
+
+
+@Statement
+def _post(p: Parameters) -> sa.Executable:
+    return _numbered(p, outbox_table, ("topic", "key", "value", "at"))
 
 
 async def posted(connection: AsyncConnection, limit: int) -> list[Any]:
@@ -571,18 +597,16 @@ async def sent(connection: AsyncConnection, numbers: Sequence[int]) -> None:
     await connection.execute(sa.delete(outbox_table).where(among(connection, outbox_table.c.number, numbers)))
 
 
-def _key(resource: Resource, consumer: str) -> dict[str, str]:
-    return {"target": resource.target, "kind": resource.kind, "id": resource.id, "consumer": consumer}
+def _key(resource: Resource, consumer: str) -> tuple[str, str, str, str]:
+    """In the order of `KEYS`."""
+    return resource.target, resource.kind, resource.id, consumer
 
 
-async def _lock(db: Database, connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """In the order of their keys: an UPDATE alone takes rows as it meets them, and two would wait for each other."""
-    if db.sqlite:
-        return
-    given = db.rows("given", typed(applied_table, KEYS), rows)
-    c = applied_table.c
-    query = sa.select(c.id).join(given, sa.and_(*_same(given))).order_by(*(c[name] for name in KEYS))
-    await connection.execute(query.with_for_update(of=applied_table))
+def _locking(given: sa.FromClause) -> sa.CTE:
+    """Those given that are there, locked in the order of their keys: an UPDATE alone takes rows as it meets them."""
+    query = sa.select(*given.c).join(applied_table, sa.and_(*_same(given)))
+    ordered = query.order_by(*(applied_table.c[name] for name in KEYS))
+    return ordered.with_for_update(of=applied_table).cte("locking")
 
 
 def _same(given: sa.FromClause) -> list[Any]:

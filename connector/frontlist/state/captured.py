@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from frontlist.contract import Json, TitleKey
 from frontlist.source import Page, Raw, RawKey
 from frontlist.state.database import CHUNK, Database, among, dump, load, metadata, partial_index
+from frontlist.state.statement import Parameters, Statement
 
 feed_table = sa.Table(
     "feed",
@@ -427,24 +428,28 @@ async def unclaimed(connection: AsyncConnection, linked: Mapping[str, Json]) -> 
 
     `linked`: modules whose link report a person accepted.
     """
+    rows = await _unclaimed(connection, linked=sorted(linked))
+    return {kind: f"module {kind} holds {number} objects that no title claims" for kind, number in rows}
+
+
+@Statement
+def _unclaimed(p: Parameters) -> sa.Executable:
     c = raw_table.c
     # Literal, as the partial index is not found by a plan that knows no parameter. Each plan asks.
     stranger = c.title.like(sa.literal_column("'object:%'"))
-    query = (
-        sa.select(c.kind, sa.func.count())
-        .where(c.system == "fourallportal", c.kind.not_in(sorted(linked)), stranger, c.body.is_not(None))
-        .group_by(c.kind)
-    )
-    return {
-        row[0]: f"module {row[0]} holds {row[1]} objects that no title claims"
-        for row in await connection.execute(query)
-    }
+    mine = (c.system == "fourallportal", sa.not_(p.among(c.kind, "linked")), stranger, c.body.is_not(None))
+    return sa.select(c.kind, sa.func.count()).where(*mine).group_by(c.kind)
 
 
 async def read_through(connection: AsyncConnection, system: str) -> frozenset[str]:
     """The feeds of a system that have completed a pass."""
-    found = await feeds(connection, system)
-    return frozenset(name for name, state in found.items() if state.completed_at is not None)
+    return frozenset((await _read_through(connection, system=system)).scalars())
+
+
+@Statement
+def _read_through(_p: Parameters) -> sa.Executable:
+    c = feed_table.c
+    return sa.select(c.name).where(c.system == sa.bindparam("system"), c.completed_at.is_not(None))
 
 
 async def mirrored(connection: AsyncConnection, system: str, keys: Sequence[RawKey]) -> set[RawKey]:
@@ -472,12 +477,15 @@ async def raws_of(
 
 async def confirmed_at(connection: AsyncConnection, titles: Sequence[TitleKey]) -> dict[tuple[str, str], int]:
     """(system, title) -> when the oldest of its raw objects was last read."""
-    query = (
-        sa.select(raw_table.c.system, raw_table.c.title, sa.func.min(raw_table.c.read_began))
-        .where(among(connection, raw_table.c.title, titles))
-        .group_by(raw_table.c.system, raw_table.c.title)
-    )
-    return {(row[0], row[1]): int(row[2]) for row in await connection.execute(query)}
+    rows = await _confirmed_at(connection, titles=titles)
+    return {(system, title): int(at) for system, title, at in rows}
+
+
+@Statement
+def _confirmed_at(p: Parameters) -> sa.Executable:
+    c = raw_table.c
+    query = sa.select(c.system, c.title, sa.func.min(c.read_began)).where(p.among(c.title, "titles"))
+    return query.group_by(c.system, c.title)
 
 
 async def mark(

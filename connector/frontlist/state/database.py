@@ -12,24 +12,23 @@ import json
 import socket
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 
 import aiosqlite
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from frontlist.clock import Clock
 from frontlist.errors import ConfigurationError
+from frontlist.state.statement import Of, Statement, as_json, json_each
 
-#: Name -> type of the columns of `Database.rows`.
-Columns = Mapping[str, "sa.types.TypeEngine[Any]"]
 metadata = sa.MetaData()
 #: The one sequence from which numbers, claims and tokens are drawn.
 NUMBERS = sa.Sequence("frontlist_number", metadata=metadata)
@@ -40,6 +39,8 @@ PASSING = frozenset({"08", "25", "40", "53", "57"})
 AHEAD = "frontlist.ahead"
 #: In a connection's `info`: its server process, as (pid, when it began).
 BACKEND = "frontlist.backend"
+#: What a connection is asked as it is taken.
+NOW = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 #: Between two attempts to end the server process of a connection that went silent (seconds).
 END_AGAIN = 5.0
 #: How long a connection that was idle may take to answer (seconds); then another one is made.
@@ -55,8 +56,6 @@ STATEMENT = 60.0
 LONGEST = 90.0
 #: Rows a statement.
 CHUNK = 500
-#: Rows a statement that takes a column's values as one array.
-ARRAYS = 5000
 
 
 class Database:
@@ -80,7 +79,6 @@ class Database:
             if self.sqlite:
                 # Taken at once: a deferred lock that is upgraded later fails instead of waiting.
                 await connection.exec_driver_sql("BEGIN IMMEDIATE")
-            connection.info.pop(AHEAD, None)
             async with self._transaction(connection):
                 yield connection
 
@@ -89,21 +87,17 @@ class Database:
         async with self.engine.connect() as connection:
             if self.sqlite:
                 await connection.exec_driver_sql("BEGIN")
-            connection.info.pop(AHEAD, None)
             async with self._transaction(connection):
                 yield connection
 
     async def now(self, connection: AsyncConnection) -> int:
         """Microseconds since 1970: PostgreSQL's clock, the process's on SQLite.
 
-        Asked once a transaction, and counted on from there: several functions in one transaction want to know.
+        Told as the transaction took its connection, and counted on from there.
         """
         if self.sqlite:
             return self.clock.now_us()
-        ahead: int | None = connection.info.get(AHEAD)
-        if ahead is None:
-            seconds = sa.text("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
-            ahead = connection.info[AHEAD] = int((await connection.execute(seconds)).scalar_one()) - _steady_us()
+        ahead: int = connection.info[AHEAD]
         return ahead + _steady_us() + self.clock.offset_us
 
     async def draw(self, connection: AsyncConnection, count: int = 1) -> list[int]:
@@ -157,75 +151,29 @@ class Database:
             lock = sa.text("SELECT pg_try_advisory_xact_lock(hashtext(:name))")
             yield bool((await connection.execute(lock, {"name": name})).scalar_one())
 
-    def insert(self, table: sa.Table) -> Any:
-        """The dialect's INSERT, which has ON CONFLICT."""
-        return sqlite.insert(table) if self.sqlite else postgresql.insert(table)
-
     async def upsert(
         self,
         connection: AsyncConnection,
         table: sa.Table,
         rows: Sequence[dict[str, Any]],
         *,
-        where: Any = None,
-        keep: Iterable[str] = (),
+        where: Of | None = None,
+        keep: Collection[str] = (),
         returning: Sequence[sa.Column[Any]] = (),
-        also: Any = None,
+        also: Of | None = None,
     ) -> list[Any]:
         """Insert rows, or overwrite by primary key all columns but `keep`, where `where(table, excluded)` holds.
 
         `also(table, excluded)`: further values for a row that was there. Rows are sorted by key first, so that two
-        writers never deadlock.
+        writers never deadlock. What happens for every title has a `Statement` of its own.
         """
+        if not rows:
+            return []
+        names = list(rows[0])
         keys = [column.name for column in table.primary_key]
         ordered = sorted(rows, key=lambda row: tuple(row[key] for key in keys))
-        out: list[Any] = []
-        chunk = CHUNK if self.sqlite else ARRAYS
-        for start in range(0, len(ordered), chunk):
-            names = list(ordered[0])
-            given = self.rows("given", typed(table, names), ordered[start : start + chunk])
-            # SQLite takes ON CONFLICT for a join condition where the SELECT has no WHERE.
-            every = sa.select(*given.c).where(sa.text("1 = 1"))
-            statement = self.insert(table).from_select(names, every, include_defaults=False)
-            new = {name: statement.excluded[name] for name in names if name not in keys and name not in set(keep)}
-            new |= also(table.c, statement.excluded) if also is not None else {}
-            condition = where(table.c, statement.excluded) if where is not None else None
-            statement = (
-                statement.on_conflict_do_update(index_elements=keys, set_=new, where=condition)
-                if new
-                else statement.on_conflict_do_nothing(index_elements=keys)
-            )
-            result = await connection.execute(statement.returning(*returning) if returning else statement)
-            if returning:
-                out.extend(result.all())
-        return out
-
-    async def add(self, connection: AsyncConnection, table: sa.Table, rows: Sequence[dict[str, Any]]) -> None:
-        """Insert rows that are new for sure."""
-        for start in range(0, len(rows), CHUNK):
-            names = list(rows[0])
-            given = self.rows("given", typed(table, names), rows[start : start + CHUNK])
-            await connection.execute(sa.insert(table).from_select(names, sa.select(*given.c), include_defaults=False))
-
-    def rows(self, name: str, columns: Columns, rows: Sequence[Mapping[str, Any]]) -> sa.FromClause:
-        """Rows as a table in a statement, a parameter a column: its text never depends on their number."""
-        listed = [[row[column] for column in columns] for row in rows]
-        if self.sqlite:
-            each = _each(f"{name}_json", listed, [value for row in listed for value in row])
-            picked = [
-                sa.type_coerce(sa.func.json_extract(each.c.value, f"$[{i}]"), kind).label(column)
-                for i, (column, kind) in enumerate(columns.items())
-            ]
-            return sa.select(*picked).subquery(name)
-        arrays = [
-            # One dimension, said aloud: each value would be looked at for more.
-            sa.cast(
-                sa.bindparam(None, [row[i] for row in listed], array := postgresql.ARRAY(kind, dimensions=1)), array
-            )
-            for i, kind in enumerate(columns.values())
-        ]
-        named = [sa.column(column, kind) for column, kind in columns.items()]
-        return sa.func.unnest(*arrays).table_valued(*named, name=name).render_derived()
+        upsert = Statement(lambda p: p.upsert(table, names, where=where, keep=keep, also=also, returning=returning))
+        return await upsert.rows(connection, [[row[name] for name in names] for row in ordered])
 
     async def close(self) -> None:
         for task in self._ending:
@@ -291,27 +239,13 @@ def among(connection: AsyncConnection, column: sa.ColumnElement[Any], values: It
     """`column` is one of these; one parameter, so that the statement's text never depends on their number."""
     listed = list(values)
     if connection.dialect.name == "sqlite":
-        return column.in_(sa.select(_each("among", listed, listed).c.value))
+        return column.in_(sa.select(json_each("among", sa.bindparam(None, as_json(listed, listed), sa.Text)).c.value))
     return column == sa.any_(sa.bindparam(None, listed, postgresql.ARRAY(column.type, dimensions=1)))
-
-
-def _each(name: str, value: list[Any], texts: Iterable[Any]) -> sa.TableValuedAlias:
-    """The elements of a list as rows, for SQLite."""
-    if any(isinstance(text, str) and "\x00" in text for text in texts):
-        # Its JSON functions would cut the text there in silence; PostgreSQL refuses it too.
-        raise DataError(name, None, ValueError("a text holds U+0000"))
-    body = sa.bindparam(None, json.dumps(value, ensure_ascii=False), sa.Text)
-    return sa.func.json_each(body).table_valued("value", name=name)
 
 
 def partial_index(name: str, *columns: str, where: str) -> sa.Index:
     """Of the rows for which `where` holds, in both databases."""
     return sa.Index(name, *columns, sqlite_where=sa.text(where), postgresql_where=sa.text(where))
-
-
-def typed(table: sa.Table, names: Iterable[str]) -> Columns:
-    """Columns of `Database.rows` with the types that they have in a table."""
-    return {name: table.c[name].type for name in names}
 
 
 def dump(value: Any) -> str:
@@ -414,10 +348,11 @@ def _postgresql(url: URL, longest: float, unread: float) -> AsyncEngine:
             connection.run_async(lambda driver: driver.executemany(bound, bounds))
 
     @sa.event.listens_for(engine.sync_engine, "checkout")
-    def _answers(connection: Any, _record: object, _proxy: object) -> None:
+    def _answers(connection: Any, record: Any, _proxy: object) -> None:
         """As `pool_pre_ping`, but in one question instead of three, and not for as long as a statement may take."""
         try:
-            connection.run_async(lambda driver: driver.execute("SELECT 1", timeout=PING))
+            now = connection.run_async(lambda driver: driver.fetchval(NOW, timeout=PING))
+            record.info[AHEAD] = now - _steady_us()
         except Exception as error:
             raise sa.exc.DisconnectionError(f"{type(error).__name__}: {error}") from error
 

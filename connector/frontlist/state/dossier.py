@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from frontlist.clock import moment
 from frontlist.contract import Document, DocumentKey, Dossier, Json, Revision, State, TitleKey
 from frontlist.state.database import CHUNK, Database, among, dump, load, metadata
+from frontlist.state.statement import Parameters, Statement
 
 #: The document that says to which imprint a title belongs.
 STATES_IMPRINT = ("consonance", "metadata")
@@ -141,8 +142,12 @@ async def _keys(db: Database, connection: AsyncConnection, names: set[TitleKey])
 async def documents_of(
     connection: AsyncConnection, titles: Sequence[TitleKey]
 ) -> dict[tuple[str, str, str], sa.Row[tuple[object, ...]]]:
-    query = sa.select(document_table).where(among(connection, document_table.c.title, titles))
-    return {(row.system, row.aspect, row.title): row for row in await connection.execute(query)}
+    return {(row[0], row[1], row[2]): row for row in await _documents(connection, titles=titles)}
+
+
+@Statement
+def _documents(p: Parameters) -> sa.Executable:
+    return sa.select(document_table).where(p.among(document_table.c.title, "titles"))
 
 
 async def dossiers(

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontlist.contract import Finding, TitleKey
 from frontlist.state.database import Database, among, metadata, plain
+from frontlist.state.statement import Parameters, Statement
 
 finding_table = sa.Table(
     "finding",
@@ -40,10 +41,8 @@ async def settle(
     `keep`: title -> resources of which nothing is known now, so that what was found of them stays open.
     """
     f = finding_table.c
-    query = sa.select(finding_table).where(
-        f.consumer == consumer, among(connection, f.title, said), f.closed_at.is_(None)
-    )
-    opened = {(row.title, row.key): row for row in await connection.execute(query)}
+    rows = await _opened(connection, consumer=consumer, titles=said)
+    opened = {(row.title, row.key): row for row in rows}
     wanted = {(title, each.key): each for title, findings in said.items() for each in findings}
     unknown = {title: tuple(resources) for title, resources in (keep or {}).items()}
     closed = [
@@ -55,17 +54,24 @@ async def settle(
         await connection.execute(
             sa.update(finding_table).where(f.consumer == consumer, f.title == title, f.key == key).values(closed_at=now)
         )
-    rows = [
+    differing = [
         _row(consumer, title, each, now)
         for (title, key), each in wanted.items()
         if (title, key) not in opened or _differs(opened[title, key], each)
     ]
-    fresh = [row for row in rows if (row["title"], row["key"]) not in opened]
-    changed = [row for row in rows if (row["title"], row["key"]) in opened]
+    fresh = [row for row in differing if (row["title"], row["key"]) not in opened]
+    changed = [row for row in differing if (row["title"], row["key"]) in opened]
     if fresh:
         await db.upsert(connection, finding_table, fresh)
     if changed:
         await db.upsert(connection, finding_table, changed, keep=("opened_at",))
+
+
+@Statement
+def _opened(p: Parameters) -> sa.Executable:
+    f = finding_table.c
+    mine = (f.consumer == sa.bindparam("consumer"), p.among(f.title, "titles"), f.closed_at.is_(None))
+    return sa.select(finding_table).where(*mine)
 
 
 async def open_one(

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontlist.contract import DocumentKey
 from frontlist.state.database import Database, dump, load, metadata
+from frontlist.state.statement import Parameters, Statement
 
 #: A fact while a database from an older backup has not caught up with the topics: nobody claims work then.
 BEHIND = "behind"
@@ -85,10 +86,15 @@ async def renewed(connection: AsyncConnection, versions: Mapping[str, str]) -> l
 
 async def registered(connection: AsyncConnection) -> dict[str, frozenset[DocumentKey]]:
     out = {}
-    for row in await connection.execute(sa.select(consumer_table)):
-        pairs: Sequence[str] = load(row.wants)
-        out[row.name] = frozenset(DocumentKey(*pair.split(".")) for pair in pairs)
+    for name, wants in await _registered(connection):
+        pairs: Sequence[str] = load(wants)
+        out[name] = frozenset(DocumentKey(*pair.split(".")) for pair in pairs)
     return out
+
+
+@Statement
+def _registered(_p: Parameters) -> sa.Executable:
+    return sa.select(consumer_table.c.name, consumer_table.c.wants)
 
 
 async def active(connection: AsyncConnection) -> Activation | None:
@@ -102,6 +108,18 @@ async def active_number(connection: AsyncConnection) -> int | None:
     query = sa.select(sa.func.max(activation_table.c.number))
     number: int | None = (await connection.execute(query)).scalar_one_or_none()
     return number
+
+
+async def standing(connection: AsyncConnection) -> tuple[int | None, str | None]:
+    """The number of the mapping in force, and what the fact BEHIND says."""
+    number, behind = (await _standing(connection)).one()
+    return number, behind
+
+
+@Statement
+def _standing(_p: Parameters) -> sa.Executable:
+    behind = sa.select(fact_table.c.value).where(fact_table.c.name == BEHIND)
+    return sa.select(sa.func.max(activation_table.c.number), behind.scalar_subquery())
 
 
 async def began_at(connection: AsyncConnection) -> int | None:

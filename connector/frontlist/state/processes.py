@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from frontlist.state.database import Database, metadata, typed
+from frontlist.state.database import NUMBERS, Database, metadata
+from frontlist.state.statement import Parameters, Statement, typed
 
 #: A process whose heart has not beaten for this long is dead, and what it claimed is free (microseconds).
 DEAD_AFTER = 2_000_000
@@ -40,7 +41,7 @@ class Lease:
     holder: str = ""
 
 
-def alive(process: Any, now: int) -> Any:
+def alive(process: Any, now: Any) -> Any:
     """SQL: whether the process of that id had a heartbeat lately."""
     p = process_table.c
     return sa.exists(sa.select(p.id).where(p.id == process, p.heartbeat_at > now - DEAD_AFTER))
@@ -48,8 +49,12 @@ def alive(process: Any, now: int) -> Any:
 
 async def beat(db: Database, connection: AsyncConnection, process: str, parts: str) -> None:
     now = await db.now(connection)
-    row = {"id": process, "parts": parts, "started_at": now, "heartbeat_at": now}
-    await db.upsert(connection, process_table, [row], keep=("started_at",))
+    await _beat(connection, given=[(process, parts, now, now)])
+
+
+@Statement
+def _beat(p: Parameters) -> sa.Executable:
+    return p.upsert(process_table, ("id", "parts", "started_at", "heartbeat_at"), keep=("started_at",))
 
 
 async def leave(connection: AsyncConnection, process: str) -> None:
@@ -79,80 +84,79 @@ async def acquire(
     if not first:
         return {}
     now = await db.now(connection)
-    until = now + round(seconds * 1_000_000)
-    names = sorted(set(first) - await _busy(db, connection, sorted(first)))
-    tokens = await db.draw(connection, len(names))
-    rows = [
-        {"name": name, "holder": first[name], "token": token, "until": until}
-        for name, token in zip(names, tokens, strict=True)
-    ]
-    c = lease_table.c
-    got = await db.upsert(
-        connection,
+    values: dict[str, Any] = {"given": sorted(first.items()), "now": now, "ends": now + round(seconds * 1_000_000)}
+    if db.sqlite:
+        [values["number"]] = await db.draw(connection)
+    return _leases(await _acquire(connection, **values))
+
+
+@Statement
+def _acquire(p: Parameters) -> sa.Executable:
+    c, given = lease_table.c, p.rows("given", typed(lease_table, ("name", "holder")))
+    there = sa.select(c.name).join(given, c.name == given.c.name)
+    # Those that another transaction holds locked now, or is about to take, are neither free nor waited for.
+    unlocked = there.with_for_update(of=lease_table, skip_locked=True).cte("unlocked")
+    free = sa.or_(given.c.name.not_in(there.cte("there").select()), given.c.name.in_(unlocked.select()))
+    number = sa.bindparam("number", type_=sa.BigInteger) if p.sqlite else NUMBERS.next_value()
+    rows = sa.select(given.c.name, given.c.holder, number, sa.bindparam("ends", type_=sa.BigInteger)).where(free)
+    return p.upsert(
         lease_table,
+        ("name", "holder", "token", "until"),
         rows,
-        where=lambda old, new: sa.or_(old.until < now, old.holder.is_(None), old.holder == new.holder),
+        where=lambda old, new: sa.or_(old.until < sa.bindparam("now"), old.holder.is_(None), old.holder == new.holder),
         returning=(c.name, c.token, c.until, c.holder),
     )
-    return {row.name: Lease(row.name, row.token, row.until, row.holder) for row in got}
 
 
-async def _busy(db: Database, connection: AsyncConnection, names: Sequence[str]) -> set[str]:
-    """Those that another transaction holds locked now."""
-    if db.sqlite:
-        return set()
-    c = lease_table.c
-    given = db.rows("given", typed(lease_table, ("name",)), [{"name": name} for name in names])
-    query = sa.select(c.name).join(given, c.name == given.c.name)
-    there = set((await connection.execute(query)).scalars())
-    if not there:
-        return set()
-    free = await connection.execute(query.order_by(c.name).with_for_update(of=lease_table, skip_locked=True))
-    return there - set(free.scalars())
+def _leases(rows: Iterable[Any]) -> dict[str, Lease]:
+    return {name: Lease(name, token, until, holder) for name, token, until, holder in rows}
 
 
 async def extend(
     db: Database, connection: AsyncConnection, leases: Sequence[Lease], seconds: float
 ) -> dict[str, Lease]:
     """The same tokens for longer, by name; what is missing in the answer somebody else has."""
-    if not await held(db, connection, leases):
+    if not leases:
         return {}
     until = await db.now(connection) + round(seconds * 1_000_000)
-    given = _rows(db, leases)
-    c = lease_table.c
-    rows = await connection.execute(
+    return _leases(await _extend(connection, given=_rows(leases), ends=until))
+
+
+@Statement
+def _extend(p: Parameters) -> sa.Executable:
+    c, mine = lease_table.c, _standing(p).cte("mine")
+    return (
         sa.update(lease_table)
-        .where(c.name == given.c.name, c.token == given.c.token)
-        .values(until=until)
+        .where(c.name == mine.c.name)
+        .values(until=sa.bindparam("ends"))
         .returning(c.name, c.token, c.until, c.holder)
     )
-    return {row.name: Lease(row.name, row.token, row.until, row.holder) for row in rows}
 
 
-async def held(db: Database, connection: AsyncConnection, leases: Sequence[Lease]) -> set[str]:
+async def held(connection: AsyncConnection, leases: Sequence[Lease]) -> set[str]:
     """The names whose tokens still stand; locks the rows, so nobody takes them before this transaction ends."""
-    if not leases:
-        return set()
-    c = lease_table.c
-    given = _rows(db, leases)
-    query = sa.select(c.name).join(given, sa.and_(c.name == given.c.name, c.token == given.c.token)).order_by(c.name)
-    rows = await connection.execute(query if db.sqlite else query.with_for_update(of=lease_table))
-    return set(rows.scalars())
+    return set((await _held(connection, given=_rows(leases))).scalars()) if leases else set()
 
 
-async def give_back(db: Database, connection: AsyncConnection, leases: Sequence[Lease]) -> None:
+async def give_back(connection: AsyncConnection, leases: Sequence[Lease]) -> None:
     """In the order of their names, so that two who give back never wait for each other."""
-    standing = await held(db, connection, leases)
-    if standing:
-        mine = [each for each in leases if each.name in standing]
-        given = _rows(db, mine)
-        await connection.execute(
-            sa.delete(lease_table).where(
-                sa.tuple_(lease_table.c.name, lease_table.c.token).in_(sa.select(given.c.name, given.c.token))
-            )
-        )
+    if leases:
+        await _give_back(connection, given=_rows(leases))
 
 
-def _rows(db: Database, leases: Sequence[Lease]) -> sa.FromClause:
-    rows = [{"name": each.name, "token": each.token} for each in sorted(leases, key=lambda one: one.name)]
-    return db.rows("given", typed(lease_table, ("name", "token")), rows)
+@Statement
+def _give_back(p: Parameters) -> sa.Executable:
+    return sa.delete(lease_table).where(lease_table.c.name.in_(_standing(p).cte("mine").select()))
+
+
+def _standing(p: Parameters) -> sa.Select[Any]:
+    c, given = lease_table.c, p.rows("given", typed(lease_table, ("name", "token")))
+    same = sa.and_(c.name == given.c.name, c.token == given.c.token)
+    return sa.select(c.name).join(given, same).order_by(c.name).with_for_update(of=lease_table)
+
+
+_held = Statement(_standing)
+
+
+def _rows(leases: Sequence[Lease]) -> list[tuple[str, int]]:
+    return [(each.name, each.token) for each in leases]

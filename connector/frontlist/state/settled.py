@@ -11,7 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontlist.contract import Json, Resource, TitleKey
 from frontlist.state.applied import applied_table
-from frontlist.state.database import CHUNK, Database, among, dump, load, metadata, typed
+from frontlist.state.database import CHUNK, Database, among, dump, load, metadata
+from frontlist.state.installation import activation_table
+from frontlist.state.statement import Parameters, Statement, typed
 
 #: What a link's source is, where that is not a title.
 PRODUCT = "product"
@@ -153,23 +155,32 @@ async def links_of(
     `products`: title -> the products that it has today, whose links count for it too, though they were made while
     another title had them: a product has one record, wherever it moves.
     """
-    c = link_table.c
-    query = sa.select(link_table).where(among(connection, c.title, titles), c.id.is_not(None))
     out: dict[TitleKey, dict[Resource, str]] = {title: {} for title in titles}
-    for row in await connection.execute(query):
-        out[TitleKey(row.title)][Resource(row.target, row.kind, row.source_id)] = row.id
+    for target, kind, source, id_, title in await _links_of(connection, titles=titles):
+        out[TitleKey(title)][Resource(target, kind, source)] = id_
     wanted = sorted({each for some in (products or {}).values() for each in some})
     if not wanted:
         return out
-    found: dict[str, list[sa.Row[Any]]] = {}
-    of_products = sa.select(link_table).where(
-        among(connection, c.source_id, wanted), c.id.is_not(None), c.role == PRODUCT
-    )
-    for row in await connection.execute(of_products):
-        found.setdefault(row.source_id, []).append(row)
-    for title, ids in (products or {}).items():
-        out[title] |= {Resource(row.target, row.kind, id_): row.id for id_ in ids for row in found.get(id_, ())}
+    found: dict[str, list[tuple[str, str, str]]] = {}
+    for target, kind, source, id_ in await _links_of_products(connection, sources=wanted):
+        found.setdefault(source, []).append((target, kind, id_))
+    for name, ids in (products or {}).items():
+        out[name] |= {Resource(target, kind, each): id_ for each in ids for target, kind, id_ in found.get(each, ())}
     return out
+
+
+@Statement
+def _links_of(p: Parameters) -> sa.Executable:
+    c = link_table.c
+    query = sa.select(c.target, c.kind, c.source_id, c.id, c.title).where(c.id.is_not(None))
+    return query.where(p.among(c.title, "titles"))
+
+
+@Statement
+def _links_of_products(p: Parameters) -> sa.Executable:
+    c = link_table.c
+    query = sa.select(c.target, c.kind, c.source_id, c.id).where(c.id.is_not(None))
+    return query.where(p.among(c.source_id, "sources"), c.role == PRODUCT)
 
 
 async def titles_by_object(connection: AsyncConnection, target: str) -> dict[Resource, TitleKey]:
@@ -220,17 +231,19 @@ async def save_decisions(db: Database, connection: AsyncConnection, decisions: S
     return [newest[row.kind, row.key] for row in changed]
 
 
-async def newer(db: Database, connection: AsyncConnection, decisions: Sequence[Decision]) -> list[Decision]:
+async def newer(connection: AsyncConnection, decisions: Sequence[Decision]) -> list[Decision]:
     """Those that would take effect; no row is locked."""
     if not decisions:
         return []
-    c = decision_table.c
-    given = db.rows(
-        "given", typed(decision_table, ("kind", "key")), [{"kind": e.kind, "key": e.key} for e in decisions]
-    )
-    query = sa.select(c.kind, c.key, c.number).join(given, sa.and_(c.kind == given.c.kind, c.key == given.c.key))
-    known = {(row.kind, row.key): row.number for row in await connection.execute(query)}
+    rows = await _numbers(connection, given=[(each.kind, each.key) for each in decisions])
+    known = {(kind, key): number for kind, key, number in rows}
     return [each for each in decisions if each.number > known.get((each.kind, each.key), -1)]
+
+
+@Statement
+def _numbers(p: Parameters) -> sa.Executable:
+    c, given = decision_table.c, p.rows("given", typed(decision_table, ("kind", "key")))
+    return sa.select(c.kind, c.key, c.number).join(given, sa.and_(c.kind == given.c.kind, c.key == given.c.key))
 
 
 async def decisions(connection: AsyncConnection, kind: str, keys: Sequence[str] | None = None) -> dict[str, Json]:
@@ -242,13 +255,43 @@ async def decisions(connection: AsyncConnection, kind: str, keys: Sequence[str] 
     return {key: body for key, body in found.items() if body is not None}
 
 
-async def of_kinds(connection: AsyncConnection, *kinds: str) -> dict[str, dict[str, Json]]:
-    """kind -> key -> body, as `decisions` for each of them."""
-    query = sa.select(decision_table.c.kind, decision_table.c.key, decision_table.c.body)
+async def in_force(connection: AsyncConnection, *kinds: str) -> tuple[int | None, dict[str, dict[str, Json]]]:
+    """The number of the active mapping, and kind -> key -> body, as `decisions` for each of these."""
+    found = _by_kind(await _in_force(connection, kinds=kinds), (*kinds, ""))
+    return found.pop("").get(""), found
+
+
+@Statement
+def _in_force(p: Parameters) -> sa.Executable:
+    c = decision_table.c
+    active = sa.cast(sa.func.max(activation_table.c.number), sa.Text)
+    decided = sa.select(c.kind, c.key, c.body).where(p.among(c.kind, "kinds"))
+    return sa.union_all(sa.select(sa.literal_column("''"), sa.literal_column("''"), active), decided)
+
+
+async def about(
+    connection: AsyncConnection, consumer: str, titles: Sequence[TitleKey], *kinds: str
+) -> dict[str, dict[str, Json]]:
+    """All of these kinds, and what is `adopted` of the titles and what the consumer noted of them (`note`)."""
+    notes = [note_key(consumer, title) for title in titles]
+    found = await _about(connection, kinds=kinds, titles=titles, notes=notes)
+    return _by_kind(found, (*kinds, "adopted", "note"))
+
+
+@Statement
+def _about(p: Parameters) -> sa.Executable:
+    c = decision_table.c
+    adopted = sa.and_(c.kind == "adopted", p.among(c.key, "titles"))
+    noted = sa.and_(c.kind == "note", p.among(c.key, "notes"))
+    return sa.select(c.kind, c.key, c.body).where(sa.or_(p.among(c.kind, "kinds"), adopted, noted))
+
+
+def _by_kind(rows: Iterable[Any], kinds: Iterable[str]) -> dict[str, dict[str, Json]]:
+    """kind -> key -> body; taken-back ones (null) are left out."""
     out: dict[str, dict[str, Json]] = {kind: {} for kind in kinds}
-    for row in await connection.execute(query.where(decision_table.c.kind.in_(kinds))):
-        if (body := load(row.body)) is not None:
-            out[row.kind][row.key] = body
+    for kind, key, text in rows:
+        if (body := load(text)) is not None:
+            out[kind][key] = body
     return out
 
 
@@ -258,13 +301,6 @@ async def decision(connection: AsyncConnection, kind: str, key: str) -> Json:
 
 def note_key(consumer: str, title: str) -> str:
     return f"{consumer}/{title}"
-
-
-async def notes_of(
-    connection: AsyncConnection, consumer: str, titles: Sequence[TitleKey]
-) -> dict[TitleKey, Mapping[str, Json]]:
-    found = await decisions(connection, "note", [note_key(consumer, title) for title in titles])
-    return {title: found.get(note_key(consumer, title), {}) for title in titles}
 
 
 async def everything(connection: AsyncConnection) -> tuple[list[Link], list[Decision]]:

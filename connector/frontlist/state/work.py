@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontlist.contract import TitleKey
-from frontlist.state.database import NUMBERS, Database, among, metadata, partial_index, typed
+from frontlist.state.database import NUMBERS, Database, among, metadata, partial_index
 from frontlist.state.processes import alive
+from frontlist.state.statement import Parameters, Statement, typed
 
 #: Microseconds.
 DAY = 86_400_000_000
@@ -119,22 +121,18 @@ async def mark(db: Database, connection: AsyncConnection, dues: Iterable[Due]) -
         return
     numbers = await db.draw(connection, len(by_key))
     rows = [
-        {
-            "consumer": due.consumer,
-            "title": due.title,
-            "due_at": due.at,
-            "priority": due.priority,
-            "reason": due.reason,
-            "live": due.live,
-            "number": number,
-        }
+        (due.consumer, due.title, due.at, due.priority, due.reason, due.live, number)
         for due, number in zip(sorted(by_key.values(), key=_key), numbers, strict=True)
     ]
-    least = sa.func.min if db.sqlite else sa.func.least
-    await db.upsert(
-        connection,
+    await _mark.rows(connection, rows)
+
+
+@Statement
+def _mark(p: Parameters) -> sa.Executable:
+    least = sa.func.min if p.sqlite else sa.func.least
+    return p.upsert(
         work_table,
-        rows,
+        ("consumer", "title", "due_at", "priority", "reason", "live", "number"),
         also=lambda old, new: {
             "due_at": sa.case((old.due_at.is_(None), new.due_at), else_=least(old.due_at, new.due_at)),
             # A timer set for long after lends neither its priority nor its liveliness to what makes it due now.
@@ -179,54 +177,79 @@ async def claim(
     `least_urgent`: the priority up to which rows are wanted. `oldest`: what has been due for longest, whatever its
     priority.
     """
-    c = work_table.c
-    due = (
+    up_to = max(Priority) if least_urgent is None else least_urgent
+    values = {"now": now, "consumers": consumers, "least_urgent": int(up_to), "limit": limit}
+    if db.sqlite:
+        rows = (await (_oldest_due if oldest else _due)(connection, **values)).all()
+        numbers = await db.draw(connection, len(rows))
+        given = [(row.consumer, row.title, number) for row, number in zip(rows, numbers, strict=True)]
+        claimed = await _take(connection, given=given, process=process)
+    else:
+        claimed = await (_claim_oldest if oldest else _claim)(connection, process=process, **values)
+    claims = [
+        Claim(consumer, TitleKey(title), number, claim, priority, attempts, reason, bool(live))
+        for consumer, title, number, claim, priority, attempts, reason, live in claimed
+    ]
+    return sorted(claims, key=lambda each: (each.priority, each.claim))
+
+
+def _select_due(p: Parameters, oldest: bool) -> sa.Select[Any]:
+    c, now = work_table.c, sa.bindparam("now", type_=sa.BigInteger)
+    return (
         sa.select(c.consumer, c.title)
         .where(
             c.due_at <= now,
             c.not_before <= now,
-            c.consumer.in_(consumers),
+            p.among(c.consumer, "consumers"),
             sa.or_(c.claimed_by.is_(None), ~alive(c.claimed_by, now)),
-            *([] if least_urgent is None else [c.priority <= least_urgent]),
+            c.priority <= sa.bindparam("least_urgent"),
         )
         .order_by(*((c.due_at,) if oldest else (c.priority, c.due_at)))
-        .limit(limit)
+        .limit(sa.bindparam("limit", type_=sa.Integer))
     )
-    if db.sqlite:
-        rows = (await connection.execute(due)).all()
-        numbers = await db.draw(connection, len(rows))
-        given = db.rows(
-            "given",
-            typed(work_table, ("consumer", "title", "claim")),
-            [{"consumer": r.consumer, "title": r.title, "claim": n} for r, n in zip(rows, numbers, strict=True)],
-        )
-        number: Any = given.c.claim
-    else:
-        given = due.with_for_update(skip_locked=True).cte("due").prefix_with("MATERIALIZED")
-        number = NUMBERS.next_value()
-    update = (
+
+
+def _take_due(due: sa.FromClause, number: Any) -> sa.Executable:
+    c = work_table.c
+    return (
         sa.update(work_table)
-        .where(c.consumer == given.c.consumer, c.title == given.c.title)
-        .values(claimed_by=process, claim=number)
+        .where(c.consumer == due.c.consumer, c.title == due.c.title)
+        .values(claimed_by=sa.bindparam("process"), claim=number)
         .returning(c.consumer, c.title, c.number, c.claim, c.priority, c.attempts, c.reason, c.live)
     )
-    claims = [
-        Claim(r.consumer, TitleKey(r.title), r.number, r.claim, r.priority, r.attempts, r.reason, bool(r.live))
-        for r in await connection.execute(update)
-    ]
-    return sorted(claims, key=lambda each: (each.priority, each.claim))
+
+
+def _claim_due(p: Parameters, oldest: bool) -> sa.Executable:
+    due = _select_due(p, oldest).with_for_update(skip_locked=True).cte("due").prefix_with("MATERIALIZED")
+    return _take_due(due, NUMBERS.next_value())
+
+
+_due, _oldest_due = (Statement(partial(_select_due, oldest=each)) for each in (False, True))
+_claim, _claim_oldest = (Statement(partial(_claim_due, oldest=each)) for each in (False, True))
+
+
+@Statement
+def _take(p: Parameters) -> sa.Executable:
+    """For SQLite, which draws no numbers in a statement and has one writer at a time."""
+    given = p.rows("given", typed(work_table, ("consumer", "title", "claim")))
+    return _take_due(given, given.c.claim)
 
 
 async def finish(db: Database, connection: AsyncConnection, finished: Sequence[Finished], now: int) -> None:
     """Clear or set the next time, only where nothing marked the row again; the claim ends in any case."""
     if not finished:
         return
-    c = work_table.c
     rows = [_finished(each) for each in sorted(finished, key=_finished_key)]
-    given = db.rows("given", typed(work_table, rows[0]), rows)
-    v = given.c
+    await _finish(connection, given=rows, now=now)
+
+
+@Statement
+def _finish(p: Parameters) -> sa.Executable:
+    names = ("consumer", "title", "number", "claim", "due_at", "not_before", "attempts", "priority", "outcome")
+    given = p.rows("given", typed(work_table, (*names, "detail")))
+    c, v = work_table.c, given.c
     unmarked = c.number == v.number
-    await connection.execute(
+    return (
         sa.update(work_table)
         .where(c.consumer == v.consumer, c.title == v.title, c.claim == v.claim)
         .values(
@@ -238,7 +261,7 @@ async def finish(db: Database, connection: AsyncConnection, finished: Sequence[F
             claimed_by=None,
             outcome=v.outcome,
             detail=v.detail,
-            finished_at=now,
+            finished_at=sa.bindparam("now"),
         )
     )
 
@@ -247,53 +270,50 @@ def _finished_key(each: Finished) -> tuple[str, str]:
     return _key(each.claim)
 
 
-def _finished(each: Finished) -> dict[str, Any]:
-    return {
-        "consumer": each.claim.consumer,
-        "title": each.claim.title,
-        "number": each.claim.number,
-        "claim": each.claim.claim,
-        "due_at": each.due_at,
-        "not_before": each.not_before,
-        "attempts": each.attempts,
-        "priority": each.priority,
-        "outcome": each.outcome,
-        "detail": each.detail,
-    }
+def _finished(each: Finished) -> tuple[Any, ...]:
+    """In the order of `_finish`."""
+    one = each.claim
+    left = (each.due_at, each.not_before, each.attempts, each.priority, each.outcome, each.detail)
+    return one.consumer, one.title, one.number, one.claim, *left
 
 
 async def still_mine(
-    db: Database, connection: AsyncConnection, process: str, claims: Sequence[Claim], *, skip_locked: bool = False
-) -> set[tuple[str, TitleKey]]:
-    """The rows that this process still holds by these claims; locked until the transaction ends.
+    connection: AsyncConnection, process: str, claims: Iterable[Claim], *, skip_locked: bool = False
+) -> set[int]:
+    """The claims by which this process still holds their rows; these are locked until the transaction ends.
 
     `skip_locked`: what another transaction is about to change does not count, so nobody is waited for.
     """
-    if not claims:
+    given = [(each.consumer, each.title, each.claim) for each in sorted(claims, key=_key)]
+    if not given:
         return set()
+    lock = _lock_unlocked if skip_locked else _lock
+    return set((await lock(connection, given=given, process=process)).scalars())
+
+
+def _lock_mine(p: Parameters, skip_locked: bool) -> sa.Executable:
+    given = p.rows("given", typed(work_table, ("consumer", "title", "claim")))
     c = work_table.c
-    rows = [{"consumer": e.consumer, "title": e.title, "claim": e.claim} for e in sorted(claims, key=_key)]
-    given = db.rows("given", typed(work_table, ("consumer", "title", "claim")), rows)
     same = sa.and_(c.consumer == given.c.consumer, c.title == given.c.title, c.claim == given.c.claim)
-    query = (
-        sa.select(c.consumer, c.title).join(given, same).where(c.claimed_by == process).order_by(c.consumer, c.title)
-    )
-    found = await connection.execute(
-        query if db.sqlite else query.with_for_update(of=work_table, skip_locked=skip_locked)
-    )
-    return {(row.consumer, TitleKey(row.title)) for row in found}
+    query = sa.select(c.claim).join(given, same).where(c.claimed_by == sa.bindparam("process"))
+    return query.order_by(c.consumer, c.title).with_for_update(of=work_table, skip_locked=skip_locked)
 
 
-async def overtaken(db: Database, connection: AsyncConnection, claims: Sequence[Claim]) -> set[int]:
+_lock, _lock_unlocked = (Statement(partial(_lock_mine, skip_locked=each)) for each in (False, True))
+
+
+async def overtaken(connection: AsyncConnection, claims: Iterable[Claim]) -> set[int]:
     """The claims whose rows became more urgent since."""
-    if not claims:
-        return set()
+    given = [(each.claim, each.priority, each.consumer, each.title) for each in claims]
+    return set((await _overtaken(connection, given=given)).scalars()) if given else set()
+
+
+@Statement
+def _overtaken(p: Parameters) -> sa.Executable:
+    given = p.rows("given", typed(work_table, ("claim", "priority", "consumer", "title")))
     c = work_table.c
-    rows = [{"claim": e.claim, "priority": e.priority, "consumer": e.consumer, "title": e.title} for e in claims]
-    given = db.rows("given", typed(work_table, ("claim", "priority", "consumer", "title")), rows)
     same = sa.and_(c.consumer == given.c.consumer, c.title == given.c.title, c.claim == given.c.claim)
-    query = sa.select(c.claim).join(given, same).where(c.priority < given.c.priority)
-    return set((await connection.execute(query)).scalars())
+    return sa.select(c.claim).join(given, same).where(c.priority < given.c.priority)
 
 
 async def release(db: Database, connection: AsyncConnection, process: str, but: Iterable[Claim] = ()) -> None:

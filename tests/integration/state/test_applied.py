@@ -33,7 +33,7 @@ def outcome(claim: int, *, resource: Resource = RECORD, **more: Any) -> Outcome:
 
 async def intend(db: Database, *intents: Intent) -> tuple[set[Resource], set[Resource]]:
     async with db.begin() as c:
-        there = await applied.locked(db, c, [each.resource for each in intents])
+        there = await applied.locked(c, [each.resource for each in intents])
         return await applied.intend(db, c, intents, there)
 
 
@@ -44,7 +44,7 @@ async def remember(db: Database, *outcomes: Outcome) -> set[Resource]:
 
 async def held(db: Database, resource: Resource = RECORD) -> Applied:
     async with db.read() as c:
-        return (await applied.of_resources(db, c, "metadata", [resource]))[resource]
+        return (await applied.of_resources(c, "metadata", [resource]))[resource]
 
 
 async def now(db: Database) -> int:
@@ -101,7 +101,7 @@ async def test_an_old_doubt_outlives_a_new_intent(db: Database) -> None:
     await intend(db, intent(5))
     await remember(db, outcome(5))
     async with db.begin() as c:
-        await applied.doubt(db, c, [(RECORD, "metadata")], 77, None)
+        await applied.doubt(c, [(RECORD, "metadata")], 77, None)
     await intend(db, intent(6))
     assert (await held(db)).doubt_since == 77
 
@@ -112,7 +112,7 @@ async def test_remembering_settles_only_doubts_older_than_its_read(
 ) -> None:
     await intend(db, intent(5))
     async with db.begin() as c:
-        await applied.doubt(db, c, [(RECORD, "metadata")], 77, None)
+        await applied.doubt(c, [(RECORD, "metadata")], 77, None)
     await remember(db, outcome(5, read_at=read_at))
     assert (await held(db)).doubt_since == left
 
@@ -170,7 +170,7 @@ async def test_progress_is_kept_only_for_the_intent_that_stands(db: Database) ->
     progress: Mapping[str, Any] = {"steps": {"create": {"id": 1}}}
     async with db.begin() as c:
         for claim, kept in ((4, {"steps": {}}), (5, progress), (6, {"steps": {}})):
-            await applied.keep_progress(db, c, [(RECORD, "metadata", claim, kept)])
+            await applied.keep_progress(c, [(RECORD, "metadata", claim, kept)])
     assert (await held(db)).progress == progress
 
 

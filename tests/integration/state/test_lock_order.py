@@ -98,7 +98,7 @@ async def keeps_a_note(db: Database, c: AsyncConnection) -> None:
 
 
 async def intends(db: Database, c: AsyncConnection) -> None:
-    await applied.locked(db, c, [RECORD])
+    await applied.locked(c, [RECORD])
 
 
 async def takes_a_pin_back(db: Database, c: AsyncConnection) -> None:
@@ -121,7 +121,7 @@ async def test_what_marks_a_title_in_hand_waits_for_its_row_before_it_takes_anyt
 ) -> None:
     claim = work.Claim(NAME, TITLE, 0, 7, 40, 0, "test")
     async with db.begin() as c:
-        assert await work.still_mine(db, c, "p", [claim])
+        assert await work.still_mine(c, "p", [claim])
         beside = asyncio.create_task(_done(act, db))
         await tenants.until(lambda: _one_waits(db), what="the other transaction waits")
         await then(db, c)

@@ -19,7 +19,7 @@ async def acquire(db: Database, holder: str, *names: str, seconds: float = 10.0)
 
 async def held(db: Database, lease: Lease) -> bool:
     async with db.begin() as c:
-        return await processes.held(db, c, [lease]) == {lease.name}
+        return await processes.held(c, [lease]) == {lease.name}
 
 
 async def test_a_lease_is_held_by_one_until_it_runs_out(db: Database, clock: Clock) -> None:
@@ -59,14 +59,14 @@ async def test_a_lost_lease_is_neither_extended_nor_given_back(db: Database, clo
     theirs = (await acquire(db, "b", "x"))["x"]
     async with db.begin() as c:
         assert await processes.extend(db, c, [mine], 10.0) == {}
-        await processes.give_back(db, c, [mine])
+        await processes.give_back(c, [mine])
     assert await held(db, theirs)
 
 
 async def test_what_was_given_back_is_free_at_once(db: Database) -> None:
     mine = (await acquire(db, "a", "x"))["x"]
     async with db.begin() as c:
-        await processes.give_back(db, c, [mine])
+        await processes.give_back(c, [mine])
     assert set(await acquire(db, "b", "x")) == {"x"}
 
 

@@ -64,7 +64,7 @@ async def intended(db: Database, claim: int, fields: dict[str, Any], *, creates:
 
 async def held(db: Database) -> Applied:
     async with db.read() as c:
-        return (await applied.of_resources(db, c, "metadata", [RECORD]))[RECORD]
+        return (await applied.of_resources(c, "metadata", [RECORD]))[RECORD]
 
 
 async def images(db: Database) -> list[tuple[str, str | None, str | None]]:
@@ -223,7 +223,7 @@ async def test_claims_of_a_machine_whose_clock_was_ahead_refuse_no_new_ones(db: 
         [claim] = await db.draw(c)
     assert (await held(db)).applied_claim < claim
     async with db.begin() as c:
-        there = await applied.locked(db, c, [RECORD])
+        there = await applied.locked(c, [RECORD])
         new = applied.Intent(RECORD, "metadata", TITLE, claim, {"activation": 1}, {FieldKey("title"): "new"}, {})
         assert await applied.intend(db, c, [new], there) == ({RECORD}, set())
 

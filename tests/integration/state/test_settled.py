@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from frontlist.contract import Resource, TitleKey
-from frontlist.state import settled
+from frontlist.state import installation, settled
 from frontlist.state.applied import applied_table
 from frontlist.state.database import Database
 from frontlist.state.settled import Decision, Link
@@ -122,5 +122,24 @@ async def test_a_decision_that_was_taken_back_is_not_there(db: Database) -> None
 async def test_notes_are_of_one_consumer_and_one_title(db: Database) -> None:
     await decide(db, Decision("note", settled.note_key("metadata", TITLE), {"held": "2025"}, 1))
     async with db.read() as c:
-        assert await settled.notes_of(c, "metadata", [TITLE, OTHER]) == {TITLE: {"held": "2025"}, OTHER: {}}
-        assert await settled.notes_of(c, "rights", [TITLE]) == {TITLE: {}}
+        found = await settled.about(c, "metadata", [TITLE, OTHER])
+        assert found["note"] == {settled.note_key("metadata", TITLE): {"held": "2025"}}
+        assert (await settled.about(c, "rights", [TITLE]))["note"] == {}
+        assert (await settled.about(c, "metadata", [OTHER]))["note"] == {}
+
+
+async def test_one_question_answers_whole_kinds_and_what_was_adopted_of_a_title(db: Database) -> None:
+    await decide(
+        db,
+        Decision("mode", "*/*", "apply", 1),
+        Decision("mode", "1/*", None, 2),
+        Decision("adopted", TITLE, {"a": 1}, 3),
+        Decision("adopted", OTHER, {"b": 1}, 4),
+        Decision("waiver", "x", 1, 5),
+    )
+    async with db.begin() as c:
+        found = await settled.about(c, "metadata", [TITLE], "mode", "accepted")
+        assert found == {"mode": {"*/*": "apply"}, "accepted": {}, "adopted": {TITLE: {"a": 1}}, "note": {}}
+        assert await settled.in_force(c, "mode", "pause") == (None, {"mode": {"*/*": "apply"}, "pause": {}})
+        active = await installation.activate(db, c, "f", "text")
+        assert await settled.in_force(c, "waiver") == (active.number, {"waiver": {"x": 1}})

@@ -6,10 +6,11 @@ import pytest
 
 from frontlist.clock import Clock
 from frontlist.state import schema
-from frontlist.state.database import ARRAYS, CHUNK, Database, among
+from frontlist.state.database import Database, among
 from frontlist.state.dossier import offset_table
+from frontlist.state.statement import MOST
 
-MANY = ARRAYS + CHUNK + 1
+MANY = sum(MOST) + 1
 
 
 @pytest.fixture

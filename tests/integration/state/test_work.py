@@ -128,7 +128,7 @@ async def test_only_the_claims_that_still_stand_are_mine(db: Database, clock: Cl
     clock.offset_us += processes.DEAD_AFTER + SECOND
     await claim(db, "p2", limit=1)
     async with db.begin() as c:
-        mine = await work.still_mine(db, c, "p1", claims)
+        mine = await work.still_mine(c, "p1", claims)
     assert len(mine) == 1
 
 
