@@ -120,7 +120,7 @@ def _anything(_p: Parameters) -> sa.Executable:
     e, mine = erased.erased_table.c, sa.bindparam("consumer", type_=sa.Text)
     return sa.select(
         sa.exists(sa.select(d.key).where(d.kind == pins.KIND)),
-        sa.exists(sa.select(s.title).where(s.state == "due")),
+        sa.exists(sa.select(s.title).where(sweeps.DUE)),
         sa.exists(sa.select(t.title).where(t.consumer == mine, dead.known())),
         sa.exists(sa.select(h.title).where(h.consumer == mine, _unsettled())),
         sa.exists(sa.select(e.title).where(e.consumer == mine)),

@@ -20,7 +20,7 @@ from frontlist.jobs import left_to
 from frontlist.pins import Pin, Pins
 from frontlist.previewing import Looked, Preview
 from frontlist.state import work
-from frontlist.state.applied import CREATED, before_table
+from frontlist.state.applied import CREATED, HAS_RUN, before_table
 from frontlist.state.database import CHUNK, load, takes_long
 
 Verdict = Literal["put back", "taken away", "changed since", "already so", "no longer planned", "not undoable"]
@@ -250,7 +250,7 @@ async def _images(c: AsyncConnection, selection: Selection) -> dict[tuple[str, R
     b = before_table.c
     chosen = sa.select(before_table).where(b.at >= selection.since)
     chosen = chosen.where(b.title == selection.title) if selection.title else chosen
-    chosen = chosen.where(b.run == selection.run) if selection.run else chosen
+    chosen = chosen.where(HAS_RUN, b.run == selection.run) if selection.run else chosen
     rows = (await c.execute(chosen.order_by(b.number))).all()
     numbers = {row.number for row in rows}
     title = {_place(row): TitleKey(row.title) for row in rows}

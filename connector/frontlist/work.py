@@ -43,7 +43,7 @@ from frontlist.observed import UNOBSERVED, Observed
 from frontlist.pauses import Pauses
 from frontlist.pins import Put
 from frontlist.source import RawKey
-from frontlist.state import applied, captured, dossier, findings, installation, processes, settled, work
+from frontlist.state import applied, captured, dossier, findings, installation, processes, settled, statistics, work
 from frontlist.state.database import Database, gone, plain, reason
 from frontlist.step import Step, no_step
 from frontlist.tracing import FRESH_US, INVALID_SPAN, Span
@@ -181,6 +181,8 @@ class Worker:
         #: What failed since the last turn, so that the next one waits.
         self._failed = ""
         self._claims, self._tidied, self._highest = 0, 0, 0
+        #: Whether there may be tables of which PostgreSQL knows nothing yet.
+        self._unseen = True
         self._untidy = True
         self._pace = _Pace(clock)
         self._finish: Group[tuple[Consumer, Title], None] = Group(self._finish_all)
@@ -265,8 +267,8 @@ class Worker:
         for least in sorted(work.Priority, reverse=True):
             here = sum(count for priority, count in in_hand.items() if priority <= least)
             room = min(self.settings.claim - here, self._pace.titles - self.delivery.waiting(least))
-            # Claimed by the handful: a transaction for each title that ends would cost more than the title.
-            if room >= max(1, min(self.settings.claim, self._pace.titles) // 4):
+            # Many at once: each claim is a transaction, and passes by all that is in hand already.
+            if room >= max(1, min(self.settings.claim, self._pace.titles) // 2):
                 return room, int(least)
         return 0, 0
 
@@ -324,6 +326,7 @@ class Worker:
             # What this process claimed and has not in hand any more (the database was away) is free again.
             await work.release(self.db, c, self.process, self._in_hand.values())
             self._untidy = False
+        self._unseen = self._unseen and await statistics.first(self.db, c)
         await processes.beat(self.db, c, self.process, "work")
         return await work.overtaken(c, self._in_hand.values())
 

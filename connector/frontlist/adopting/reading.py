@@ -63,7 +63,7 @@ async def _changes(
         now = await it.db.now(c)
         seen = await worker.look(c, consumer.name, titles)
         linked = {Resource(at.target, at.kind, id_) for links in seen.links.values() for at, id_ in links.items()}
-        held = await applied.of_resources(it.db, c, consumer.name, linked)
+        held = await applied.of_resources(c, consumer.name, linked)
     all_ = replace(seen, adopted={title: {"all": True} for title in titles})
     plans = {
         title: (_plan(worker, consumer, seen, title, now), _plan(worker, consumer, all_, title, now))

@@ -18,7 +18,7 @@ from frontlist.errors import ConfigurationError
 from frontlist.previewing import Looked, Preview
 from frontlist.settings import load
 from frontlist.state import processes, sweeps
-from frontlist.state.applied import before_table
+from frontlist.state.applied import HAS_RUN, before_table
 
 Title = Annotated[str, typer.Option(help="What was written for this title, e.g. work:61417.")]
 Run = Annotated[str, typer.Option(help="What this run wrote, e.g. replay/1a2b3c4d; `frontlist undo` alone lists them.")]
@@ -126,7 +126,7 @@ def _runs(config: Any, as_json: bool) -> None:
     b = before_table.c
     query = (
         sa.select(b.run, sa.func.count(b.title.distinct()), sa.func.count(), sa.func.min(b.at), sa.func.max(b.at))
-        .where(b.run != "")
+        .where(HAS_RUN)
         .group_by(b.run)
         .order_by(sa.func.max(b.at).desc())
         .limit(50)

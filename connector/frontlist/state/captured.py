@@ -41,7 +41,7 @@ raw_table = sa.Table(
     # Of the body, so that one of 8 MiB need not be read and written again by a pass in which nothing changed.
     sa.Column("fingerprint", sa.Text),
     sa.Column("watched", sa.Text),
-    sa.Index("raw_by_title", "system", "title"),
+    sa.Index("raw_by_title", "title", "system"),
     partial_index("raw_missing", "system", where="missing_since IS NOT NULL"),
     partial_index("raw_unclaimed", "system", "kind", where="title LIKE 'object:%' AND body IS NOT NULL"),
 )

@@ -41,10 +41,9 @@ class Lease:
     holder: str = ""
 
 
-def alive(process: Any, now: Any) -> Any:
-    """SQL: whether the process of that id had a heartbeat lately."""
-    p = process_table.c
-    return sa.exists(sa.select(p.id).where(p.id == process, p.heartbeat_at > now - DEAD_AFTER))
+def alive(now: Any) -> sa.Select[Any]:
+    """SQL: the ids of the processes that had a heartbeat lately."""
+    return sa.select(process_table.c.id).where(process_table.c.heartbeat_at > now - DEAD_AFTER)
 
 
 async def beat(db: Database, connection: AsyncConnection, process: str, parts: str) -> None:
@@ -84,7 +83,8 @@ async def acquire(
     if not first:
         return {}
     now = await db.now(connection)
-    values: dict[str, Any] = {"given": sorted(first.items()), "now": now, "ends": now + round(seconds * 1_000_000)}
+    ends = now + round(seconds * 1_000_000)
+    values: dict[str, Any] = {"given": sorted(first.items()), "names": first, "now": now, "ends": ends}
     if db.sqlite:
         [values["number"]] = await db.draw(connection)
     return _leases(await _acquire(connection, **values))
@@ -93,9 +93,9 @@ async def acquire(
 @Statement
 def _acquire(p: Parameters) -> sa.Executable:
     c, given = lease_table.c, p.rows("given", typed(lease_table, ("name", "holder")))
-    there = sa.select(c.name).join(given, c.name == given.c.name)
-    # Those that another transaction holds locked now, or is about to take, are neither free nor waited for.
-    unlocked = there.with_for_update(of=lease_table, skip_locked=True).cte("unlocked")
+    there = sa.select(c.name).where(p.among(c.name, "names"))
+    # Those that another transaction holds locked now are neither free nor waited for.
+    unlocked = there.with_for_update(skip_locked=True).cte("unlocked")
     free = sa.or_(given.c.name.not_in(there.cte("there").select()), given.c.name.in_(unlocked.select()))
     number = sa.bindparam("number", type_=sa.BigInteger) if p.sqlite else NUMBERS.next_value()
     rows = sa.select(given.c.name, given.c.holder, number, sa.bindparam("ends", type_=sa.BigInteger)).where(free)
@@ -118,8 +118,8 @@ async def extend(
     """The same tokens for longer, by name; what is missing in the answer somebody else has."""
     if not leases:
         return {}
-    until = await db.now(connection) + round(seconds * 1_000_000)
-    return _leases(await _extend(connection, given=_rows(leases), ends=until))
+    ends = await db.now(connection) + round(seconds * 1_000_000)
+    return _leases(await _extend(connection, **_named(leases), ends=ends))
 
 
 @Statement
@@ -135,13 +135,13 @@ def _extend(p: Parameters) -> sa.Executable:
 
 async def held(connection: AsyncConnection, leases: Sequence[Lease]) -> set[str]:
     """The names whose tokens still stand; locks the rows, so nobody takes them before this transaction ends."""
-    return set((await _held(connection, given=_rows(leases))).scalars()) if leases else set()
+    return set((await _held(connection, **_named(leases))).scalars()) if leases else set()
 
 
 async def give_back(connection: AsyncConnection, leases: Sequence[Lease]) -> None:
     """In the order of their names, so that two who give back never wait for each other."""
     if leases:
-        await _give_back(connection, given=_rows(leases))
+        await _give_back(connection, **_named(leases))
 
 
 @Statement
@@ -150,13 +150,14 @@ def _give_back(p: Parameters) -> sa.Executable:
 
 
 def _standing(p: Parameters) -> sa.Select[Any]:
-    c, given = lease_table.c, p.rows("given", typed(lease_table, ("name", "token")))
-    same = sa.and_(c.name == given.c.name, c.token == given.c.token)
-    return sa.select(c.name).join(given, same).order_by(c.name).with_for_update(of=lease_table)
+    """A token is of one acquisition alone, so names and tokens need not be compared in pairs."""
+    c = lease_table.c
+    mine = sa.select(c.name).where(p.among(c.name, "names"), p.among(c.token, "tokens"))
+    return mine.order_by(c.name).with_for_update()
 
 
 _held = Statement(_standing)
 
 
-def _rows(leases: Sequence[Lease]) -> list[tuple[str, int]]:
-    return [(each.name, each.token) for each in leases]
+def _named(leases: Sequence[Lease]) -> dict[str, Any]:
+    return {"names": [each.name for each in leases], "tokens": [each.token for each in leases]}

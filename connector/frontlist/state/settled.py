@@ -29,6 +29,8 @@ link_table = sa.Table(
     sa.Column("role", sa.Text, nullable=False),  # product or title: both may have the same number in Consonance
     sa.Column("number", sa.BigInteger, nullable=False),
     sa.Index("link_by_id", "target", "kind", "id"),
+    sa.Index("link_by_title", "title"),
+    sa.Index("link_by_source", "source_id"),
 )
 #: Objects whose link is another one since capture last gave them their title.
 relink_table = sa.Table(

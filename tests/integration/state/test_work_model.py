@@ -17,7 +17,7 @@ from frontlist.state.database import Database
 TITLES = ("work:1", "work:2", "work:3")
 #: Times that markings and claims are about; far from the clock, which only says who is alive.
 MOMENTS = st.integers(0, 6)
-MARKINGS = st.tuples(st.sampled_from(TITLES), MOMENTS, MOMENTS)
+MARKINGS = st.tuples(st.sampled_from(TITLES), MOMENTS, st.sampled_from(work.Priority))
 PROCESSES = st.sampled_from(("p1", "p2"))
 ACTIONS = st.one_of(
     st.tuples(st.just("mark"), st.lists(MARKINGS, min_size=1, max_size=3, unique_by=lambda each: each[0])),

@@ -43,10 +43,10 @@ def upgrade() -> None:
         sa.Column("doubt_since", sa.BigInteger(), nullable=True),
         sa.Column("look_again_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("target", "kind", "id", "consumer"),
-        postgresql_with={"fillfactor": "70"},
+        postgresql_with={"fillfactor": "50"},
     )
     with op.batch_alter_table("applied", schema=None) as batch_op:
-        batch_op.create_index("applied_by_title", ["consumer", "title"], unique=False)
+        batch_op.create_index("applied_by_title", ["title", "consumer"], unique=False)
 
     op.create_table(
         "before_image",
@@ -66,8 +66,14 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("before_image", schema=None) as batch_op:
         batch_op.create_index("before_image_by_resource", ["target", "kind", "id"], unique=False)
-        batch_op.create_index("before_image_by_run", ["run"], unique=False)
-        batch_op.create_index("before_image_by_time", ["at"], unique=False)
+        batch_op.create_index(
+            "before_image_by_run",
+            ["run"],
+            unique=False,
+            sqlite_where=sa.text("run <> ''"),
+            postgresql_where=sa.text("run <> ''"),
+        )
+        batch_op.create_index("before_image_by_time", ["at"], unique=False, postgresql_using="brin")
         batch_op.create_index("before_image_by_title", ["title"], unique=False)
 
     op.create_table(
@@ -216,6 +222,8 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("link", schema=None) as batch_op:
         batch_op.create_index("link_by_id", ["target", "kind", "id"], unique=False)
+        batch_op.create_index("link_by_source", ["source_id"], unique=False)
+        batch_op.create_index("link_by_title", ["title"], unique=False)
 
     op.create_table("number", sa.Column("value", sa.BigInteger(), nullable=False))
     op.create_table(
@@ -258,7 +266,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("system", "kind", "id"),
     )
     with op.batch_alter_table("raw", schema=None) as batch_op:
-        batch_op.create_index("raw_by_title", ["system", "title"], unique=False)
+        batch_op.create_index("raw_by_title", ["title", "system"], unique=False)
         batch_op.create_index(
             "raw_missing",
             ["system"],
@@ -311,16 +319,9 @@ def upgrade() -> None:
         sa.Column("detail", sa.Text(), nullable=True),
         sa.Column("finished_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("consumer", "title"),
-        postgresql_with={"fillfactor": "70"},
+        postgresql_with={"fillfactor": "50"},
     )
     with op.batch_alter_table("work", schema=None) as batch_op:
-        batch_op.create_index(
-            "work_due_at",
-            ["due_at"],
-            unique=False,
-            sqlite_where=sa.text("due_at IS NOT NULL"),
-            postgresql_where=sa.text("due_at IS NOT NULL"),
-        )
         batch_op.create_index(
             "work_due",
             ["priority", "due_at"],
