@@ -59,7 +59,7 @@ async def intended(db: Database, claim: int, fields: dict[str, Any], *, creates:
     was = {} if creates else dict.fromkeys(wish, "old")
     one = applied.Intent(RECORD, "metadata", TITLE, claim, {"activation": 1}, wish, was, creates=creates, revision=3)
     async with db.begin() as c:
-        await applied.intend(db, c, [one], await applied.locked(db, c, [RECORD]))
+        await applied.intend(db, c, [one], await applied.locked(c, [RECORD]))
 
 
 async def held(db: Database) -> Applied:
