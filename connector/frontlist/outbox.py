@@ -51,14 +51,16 @@ class Outbox:
             if not await applied.posted(c, 1):
                 return 0
         async with self.db.begin() as c:
-            lease = await processes.acquire(self.db, c, [("outbox", self._me)], 10.0)
-            rows = await applied.posted(c, 500) if lease else []
+            leases = list((await processes.acquire(self.db, c, [("outbox", self._me)], 10.0)).values())
+            rows = await applied.posted(c, 500) if leases else []
         if not rows:
             return 0
         sent = [await producer.send(row.topic, row.value.encode(), key=row.key.encode()) for row in rows]
         await asyncio.gather(*sent)
         async with self.db.begin() as c:
             await applied.sent(c, [row.number for row in rows])
+            # At once: a command that ends, or a process, would keep everybody else waiting.
+            await processes.give_back(self.db, c, leases)
         self.observed.sent(Counter(row.topic for row in rows))
         return len(rows)
 
