@@ -589,7 +589,7 @@ async def nothing_is_sure(it: Installation) -> tuple[dict[tuple[str, int], int],
     async with it.db.begin() as c:
         await takes_long(c)
         await it.db.raise_numbers(c)
-        since = await _backed_up_at(c)
+        since = await backed_up_at(c)
         await installation.state(it.db, c, {installation.BEHIND: str(since)})
         await work.free_all(c)
         await applied.doubt_all(c)
@@ -598,7 +598,7 @@ async def nothing_is_sure(it: Installation) -> tuple[dict[tuple[str, int], int],
         return {at: offset for at, (offset, _) in (await dossier.offsets(c)).items()}, since
 
 
-async def _backed_up_at(c: AsyncConnection) -> int:
+async def backed_up_at(c: AsyncConnection) -> int:
     """No later than the backup was made; whoever died while he read back has left what he found."""
     said = await installation.fact(c, installation.BEHIND)
     return await dossier.stored_at(c) if said in (None, installation.NOTICED) else int(said)

@@ -227,8 +227,8 @@ class Attack(RuleBasedStateMachine):
         async with self.stage.db.begin() as c:
             titles = sorted({TitleKey(title) for _, title in self.edited})
             await sweeps.begin(self.stage.db, c, "s", "reconcile", {}, {"wishes": titles})
-            again = await sweeps.next_titles(c, "s", 100)
             now = await self.stage.db.now(c)
+            again = await sweeps.next_titles(c, "s", 100, now)
             dues = [work.Due(name, title, now, work.Priority.SWEEP, "reconcile/s") for name, title in again]
             await work.mark(self.stage.db, c, dues)
             letters = await dead.find(c, dead.Filter())

@@ -9,10 +9,11 @@ import pytest
 import sqlalchemy as sa
 from aiokafka import ConsumerRecord
 
+from frontlist import runtime
 from frontlist.contract import FieldKey, Resource, TitleKey
 from frontlist.keeping import DAY, KeepSettings
 from frontlist.restoring import ERASED, Restoring
-from frontlist.state import applied, erased, findings, installation, settled
+from frontlist.state import applied, dossier, erased, findings, installation, settled
 from frontlist.state.applied import CREATED, Applied, before_table
 from frontlist.state.database import Database
 
@@ -289,6 +290,24 @@ async def test_a_claim_of_a_backup_that_is_lowered_stays_in_doubt(db: Database) 
         await applied.doubt_all(c)
         await applied.none_newer(c, await db.now(c))
     assert (await held(db)).in_doubt(0)
+
+
+async def test_who_goes_on_after_one_that_died_while_it_read_back_begins_where_that_one_did(db: Database) -> None:
+    """By then intake has stored what came since the backup."""
+
+    async def stands(behind: str) -> int:
+        async with db.begin() as c:
+            await installation.state(db, c, {installation.BEHIND: behind})
+            return await runtime.backed_up_at(c)
+
+    async with db.begin() as c:
+        assert await runtime.backed_up_at(c) == 0
+        began = await db.now(c)
+        await dossier.save_offsets(db, c, {("t", 0): 9}, {})
+        stored = await runtime.backed_up_at(c)
+        assert began <= stored <= await db.now(c)
+    assert await stands(installation.NOTICED) == stored
+    assert await stands(str(NOW)) == NOW
 
 
 async def test_nothing_that_a_backup_kept_of_an_erased_person_is_kept_on(db: Database) -> None:
