@@ -178,6 +178,12 @@ TAKEN_OUT: Sequence[TakenOut] = (
         "    await doubt(db, connection, stale, now, None)\n",
         "",
         "test_a_refused_remember_is_answered_and_puts_the_newer_intent_in_doubt",
+    ),
+    out(
+        "state/applied.py",
+        ".where(*_same(given), c.intent_claim == v.intent_claim)",
+        ".where(*_same(given))",
+        "test_a_refused_remember_is_answered_and_puts_the_newer_intent_in_doubt",
         "test_a_write_that_was_overtaken_is_found_and_healed",
     ),
     out(
@@ -201,9 +207,9 @@ TAKEN_OUT: Sequence[TakenOut] = (
         "test_after_a_restored_backup_everything_is_settled_outside_the_window",
     ),
     out(
-        "state/applied.py",
-        "return unremembered or (self.look_again_at is not None and self.look_again_at <= now)",
-        "return unremembered",
+        "work.py",
+        "dues = [look if look > now else now + 60 * SECOND] if look is not None else []",
+        "dues = list[int]()",
         "test_a_write_without_an_answer_is_read_back_now_and_once_more_later",
         "test_a_crash_between_call_and_answer_is_read_back_now_and_once_more_later",
     ),
@@ -375,17 +381,24 @@ TAKEN_OUT: Sequence[TakenOut] = (
     ),
     out(
         "ensure.py",
-        "        for each in [one for one in open_ones(jobs) if one.unnamed]:\n            await self._bisect",
-        "            if any(e.result and e.result.outcome == 'dead-lettered' for e in jobs):\n"
-        "                end(open_ones(jobs), Result('busy', 'another is dead'))\n"
-        "        for each in [one for one in open_ones(jobs) if one.unnamed]:\n            await self._bisect",
+        "        elif isinstance(error, DeadLetter):\n",
+        "        elif isinstance(error, DeadLetter):\n            raise error\n",
         "test_a_dead_letter_holds_up_no_other_resource_of_its_title",
     ),
-    out(
-        "ensure.py",
-        "            alone = len(bundles) == 1 or gone(error)\n",
-        "            alone = True\n",
-        "test_a_bug_of_ours_stops_that_row_alone",
+    TakenOut(
+        (
+            (
+                "ensure.py",
+                '            end(jobs, Result("stopped", f"{type(error).__name__}: {error}"))\n',
+                "            raise error\n",
+            ),
+            (
+                "work.py",
+                "title))\n        except Exception as error:\n            if gone(error):\n",
+                "title))\n        except Exception as error:\n            if True:\n",
+            ),
+        ),
+        ("test_a_bug_of_ours_stops_that_row_alone",),
     ),
     out(
         "work.py",

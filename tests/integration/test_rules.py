@@ -327,7 +327,7 @@ async def _at_once(place: Place, gate: Gate, first: Wishes, second: Wishes, titl
     one, two = worker(place, [first]), worker(place, [second])
     slow = asyncio.create_task(one.once())
     await asyncio.wait_for(gate.arrived.wait(), 20)
-    await two.once()
+    await asyncio.wait_for(two.once(), 20)
     calls = len(gate.writes)
     gate.go_on.set()
     await asyncio.wait_for(slow, 20)
