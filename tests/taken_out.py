@@ -516,17 +516,20 @@ TAKEN_OUT: Sequence[TakenOut] = (
         "return self._running < self.at_once",
         "test_with_fewer_places_calls_that_hang_lock_rights_out_no_more_than_before",
     ),
-    out(
-        "lanes.py",
-        "        return self._running < self.at_once - 1\n",
-        "        return self._running < self.at_once\n",
-        "test_a_call_that_hangs_never_locks_rights_out",
+    TakenOut(
+        (
+            ("lanes.py", "return self._running < self.at_once - 1\n", "return self._running < self.at_once\n"),
+            ("lanes.py", "return here and self._ordinary < max(1, self._most - 1)", "return here"),
+            ("lanes.py", "urgent = self._running >= self.at_once - 1", "urgent = False"),
+        ),
+        ("test_a_call_that_hangs_never_locks_rights_out",),
     ),
-    out(
-        "lanes.py",
-        "weight = max(1, min(calls, self.at_once - 1 - self._running))",
-        "weight = calls",
-        "test_a_title_with_many_resources_leaves_the_last_place_to_rights",
+    TakenOut(
+        (
+            ("lanes.py", "weight = max(1, min(calls, self.at_once - 1 - self._running))", "weight = calls"),
+            ("lanes.py", "self._running < self.at_once or not self._urgent", "self._running < self.at_once"),
+        ),
+        ("test_a_title_with_many_resources_leaves_the_last_place_to_rights",),
     ),
     out(
         "turns.py",
@@ -609,10 +612,16 @@ TAKEN_OUT: Sequence[TakenOut] = (
         "test_elements_that_vanish_wait_and_a_rejected_loss_is_not_published",
     ),
     out(
-        "brakes.py",
-        'Brake.OFFERED: "switch-off",',
-        'Brake.OFFERED: "price",',
+        "jobs.py",
+        "for key, brake in job.desired.brake.items():",
+        "for key, brake in [(key, brakes.Brake.OFFERED) for key in job.desired.fields]:",
         "test_an_explicit_restriction_of_rights_is_never_braked",
+    ),
+    out(
+        "jobs.py",
+        "if job.actual is None or not order.desired.brake:",
+        "if job.actual is None:",
+        "test_what_goes_for_an_explicit_restriction_is_never_braked",
     ),
     out(
         "vanishing.py",

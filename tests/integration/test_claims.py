@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,24 +12,19 @@ import pytest
 import tenants
 from frontlist import Absent, Capabilities, Ensure, FieldKey, Plan, Resource, TitleKey
 from frontlist.contract import (
-    Actual,
     Context,
-    Desired,
     Document,
     DocumentKey,
-    Done,
     Dossier,
     Mode,
     Revision,
-    Step,
-    StepOutcome,
     Target,
 )
 from frontlist.ensure import Delivery
 from frontlist.jobs import left_to
 from frontlist.state import applied, dossier, findings, settled, work
 from frontlist.work import Worker, stated_at
-from integration.test_ensure import Place, Shelf, Wishes, worked
+from integration.test_ensure import Place, Removing, Wishes, worked
 from integration.test_ensure import place as place
 from integration.test_rules import Gate
 
@@ -56,21 +51,6 @@ class Claims(Wishes):
         beside = Ensure(Resource("elsewhere", "record", dossier.title), {FieldKey("a"): 1}, 1)
         wants = Ensure(SHARED, fields, 1, create=not gone, releases=gone)
         return Plan((wants, beside) if self.beside else (wants,))
-
-
-class Removing(Shelf):
-    """A shelf from which records can be taken."""
-
-    def steps(self, desired: Desired, actual: Actual | None, progress: Any) -> Sequence[Step]:
-        if isinstance(desired, Absent):
-            return [] if actual is None or "take" in progress else [Step(desired.resource, "take", None)]
-        return super().steps(desired, actual, progress)
-
-    def _put(self, step: Step) -> StepOutcome:
-        if step.name != "take":
-            return super()._put(step)
-        del self.held[step.resource.id]
-        return Done()
 
 
 @dataclass

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import tenants
-from frontlist import ASPECTS, Actual, Capabilities, Done, Ensure, FieldKey, Plan, Refused, Resource, TitleKey
+from frontlist import ASPECTS, Absent, Actual, Capabilities, Done, Ensure, FieldKey, Plan, Refused, Resource, TitleKey
 from frontlist.clock import Clock
 from frontlist.contract import Context, Desired, DocumentKey, Dossier, Step, StepOutcome
 from frontlist.ensure import Delivery, EnsureSettings
@@ -69,6 +69,21 @@ class Shelf:
         if bad:
             return Refused(bad, self.refuses[bad[0]])
         self.held.setdefault(step.resource.id, {}).update(step.payload)
+        return Done()
+
+
+class Removing(Shelf):
+    """A shelf from which records can be taken."""
+
+    def steps(self, desired: Desired, actual: Actual | None, progress: Any) -> Sequence[Step]:
+        if isinstance(desired, Absent):
+            return [] if actual is None or "take" in progress else [Step(desired.resource, "take", None)]
+        return super().steps(desired, actual, progress)
+
+    def _put(self, step: Step) -> StepOutcome:
+        if step.name != "take":
+            return super()._put(step)
+        del self.held[step.resource.id]
         return Done()
 
 

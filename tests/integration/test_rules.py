@@ -15,6 +15,7 @@ import sqlalchemy as sa
 import tenants
 from frontlist import (
     EVERY_FIELD,
+    Absent,
     Capabilities,
     Ensure,
     FieldKey,
@@ -46,7 +47,7 @@ from frontlist.work import Active, Worker, WorkSettings
 from frontlist_sandbox.consonance.model import Tenant
 from integration.test_aftermath import TITLES, Scene
 from integration.test_aftermath import scene as scene
-from integration.test_ensure import KEY, Place, Shelf, Wishes
+from integration.test_ensure import KEY, Place, Removing, Shelf, Wishes
 from integration.test_ensure import place as place
 from integration.test_intake import NOW, good
 
@@ -823,6 +824,23 @@ async def test_an_explicit_restriction_of_rights_is_never_braked(scene: Scene) -
         await scene.wish(title, sellable=False, price="1.00")
     await scene.work()
     assert [scene.shelf.held[title] for title in TITLES] == [{"sellable": False, "price": "10.00"}] * len(TITLES)
+
+
+@pytest.mark.parametrize(("brake", "stay"), [(False, []), (True, TITLES)])
+async def test_what_goes_for_an_explicit_restriction_is_never_braked(
+    scene: Scene, brake: bool, stay: Sequence[str]
+) -> None:
+    class Going(Wishes):
+        def plan(self, dossier: Dossier, context: Context) -> Plan:
+            return Plan((Absent(Resource("shelf", "record", dossier.title), 1, "not to be shown", brake=brake),))
+
+    scene.brakes, scene.shelf = BrakeSettings(share=0.0, floor=0), Removing()
+    await scene.stand(TITLES, title="A")
+    scene.wishes = Going()
+    for title in TITLES:
+        await scene.wish(title)
+    await scene.work()
+    assert sorted(scene.shelf.held) == sorted(stay)
 
 
 async def test_what_passed_a_brake_counts_for_24_hours_and_for_every_replica(scene: Scene) -> None:
