@@ -192,6 +192,8 @@ class Delivery:
 
     async def bring(self, orders: Sequence[Order]) -> list[Result]:
         """A result for each order; all are of one title."""
+        if len({order.resource.target for order in orders}) == 1:
+            return await self._bring(orders[0].resource.target, orders)
         by_target: dict[str, list[int]] = {}
         for i, order in enumerate(orders):
             by_target.setdefault(order.resource.target, []).append(i)
@@ -431,9 +433,12 @@ class Delivery:
             await self._renew(part)
             going = open_ones(going)
             size = lane.target.batch
-            async with asyncio.TaskGroup() as group:
-                for start in range(0, len(going), size):
-                    group.create_task(self._call(lane, going[start : start + size], part))
+            if len(going) <= size:
+                await self._call(lane, going, part)
+            else:
+                async with asyncio.TaskGroup() as group:
+                    for start in range(0, len(going), size):
+                        group.create_task(self._call(lane, going[start : start + size], part))
             going = [each for each in going if each.steps and each.result is None]
             if going:
                 async with self.db.begin() as c:

@@ -279,7 +279,7 @@ def _was_free(order: Order, had: applied.Applied) -> bool:
 
 def _leave(job: Job, have: Mapping[FieldKey, Json], leaves: Leaves) -> None:
     """Drift that policy leaves: what stands there is what is wanted, until source or mapping changes."""
-    if not isinstance(job.desired, Ensure):
+    if not job.drifted or not isinstance(job.desired, Ensure):
         return
     ours = (job.order.applied.fields if job.order.applied else None) or {}
     job.left = {

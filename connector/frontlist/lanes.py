@@ -137,7 +137,7 @@ class Lane:
 
     def withdraw(self, claims: set[int]) -> None:
         """What waits for these claims comes back: something more urgent was learnt of their titles."""
-        unwanted = {each for each in self._waiting if each.claim.claim in claims}
+        unwanted = {each for each in self._waiting if each.claim.claim in claims} if claims else set()
         self._send_back(self._waiting.remove(unwanted), Result("busy", "planned anew", after=0.0, called=False))
 
     def close(self) -> None:

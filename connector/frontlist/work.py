@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import structlog
@@ -59,6 +59,8 @@ FAIR = 10
 FEWEST = 32
 #: Dossiers held in memory at once; each may have some MiB.
 PLANNED_AT_ONCE = 100
+#: How long titles that are done wait for others, to be finished in one transaction (seconds).
+FINISH = 0.05
 #: How long the last word to the database may take at the end (seconds).
 RELEASE = 3.0
 EVENTS = "events."
@@ -181,11 +183,12 @@ class Worker:
         #: What failed since the last turn, so that the next one waits.
         self._failed = ""
         self._claims, self._tidied, self._highest = 0, 0, 0
-        #: Whether there may be tables of which PostgreSQL knows nothing yet.
-        self._unseen = True
+        #: Tables of which PostgreSQL may know nothing yet.
+        self._unseen: Collection[str] = statistics.TABLES
         self._untidy = True
         self._pace = _Pace(clock)
-        self._finish: Group[tuple[Consumer, Title], None] = Group(self._finish_all)
+        # Nobody waits for what is finished, so it gathers for longer than what is on its way.
+        self._finish: Group[tuple[Consumer, Title], None] = Group(self._finish_all, linger=FINISH)
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Until `stopping`; then what waits is released, and calls under way have their grace."""
@@ -326,7 +329,8 @@ class Worker:
             # What this process claimed and has not in hand any more (the database was away) is free again.
             await work.release(self.db, c, self.process, self._in_hand.values())
             self._untidy = False
-        self._unseen = self._unseen and await statistics.first(self.db, c)
+        if self._unseen:
+            self._unseen = await statistics.first(self.db, c, self._unseen)
         await processes.beat(self.db, c, self.process, "work")
         return await work.overtaken(c, self._in_hand.values())
 
@@ -426,8 +430,9 @@ class Worker:
             traced = await dossier.traced(c, names, now - FRESH_US) if self.observed.traces.on else {}
             titles = [Title(claim, seen.notes[claim.title]) for claim in claims]
             for title in titles:
-                about = {"frontlist.consumer": consumer.name, "frontlist.title": title.claim.title}
-                title.span = self.observed.traces.child("work", traced.get(title.claim.title, ()), about)
+                if parents := traced.get(title.claim.title):
+                    about = {"frontlist.consumer": consumer.name, "frontlist.title": title.claim.title}
+                    title.span = self.observed.traces.child("work", parents, about)
                 with self.observed.traces.within("plan", [title.span]):
                     title.plan, title.error = self.plan(consumer, seen.dossiers[title.claim.title], seen, active, now)
                 self.observed.planned(consumer.name, failed=title.plan is None)
@@ -523,7 +528,7 @@ class Worker:
                 vector,
                 have,
                 imprint=whose,
-                accepted=proposal(desired) in seen.accepted,
+                accepted=bool(seen.accepted) and proposal(desired) in seen.accepted,
                 until=until if until is not None and until > now else None,
                 read_back=claim.title in title.there.sweeps,
                 pinned=put.stand,
@@ -533,7 +538,7 @@ class Worker:
                 span=title.span,
             )
             mode = seen.modes.of(desired.flow, whose)
-            if desired.resource.target not in self.capabilities():
+            if desired.resource.target not in seen.capabilities:
                 _put_off(title, order, self._unknown(desired.resource.target))
             elif mode != Mode.OFF and _may_be_there(desired, have, seen):
                 self._wait_for_a_link(title, desired.resource, seen)

@@ -9,6 +9,7 @@ from typing import Any
 
 #: str, int, bool, None, lists and string-keyed mappings of these.
 Json = Any
+_JSON = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 class CanonicalError(ValueError):
@@ -21,8 +22,7 @@ class CanonicalError(ValueError):
 
 def canonical(value: Json) -> bytes:
     """UTF-8 JSON, keys sorted, no blanks, no floats (amounts are decimal strings)."""
-    text = json.dumps(_checked(value, ""), ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return text.encode("utf-8")
+    return _JSON.encode(_checked(value, "")).encode("utf-8")
 
 
 def fingerprint(value: Json) -> str:

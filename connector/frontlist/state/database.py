@@ -56,6 +56,8 @@ STATEMENT = 60.0
 LONGEST = 90.0
 #: Rows a statement.
 CHUNK = 500
+#: `json.dumps` would make one for each value.
+_JSON = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 class Database:
@@ -250,7 +252,7 @@ def partial_index(name: str, *columns: str, where: str) -> sa.Index:
 
 def dump(value: Any) -> str:
     """JSON for a TEXT column, the same text for the same value."""
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return _JSON.encode(value)
 
 
 def load(text: str | None) -> Any:
@@ -326,7 +328,8 @@ def _postgresql(url: URL, longest: float, unread: float) -> AsyncEngine:
     limits = {"idle_in_transaction_session_timeout": "10000", "lock_timeout": "5000"}
     # Our statements are the same for one row and for a thousand, and what they ask has an index. To plan anew each
     # time costs more than it gains, and a plan made while a table was small must not read all of it later.
-    plans = {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off"}
+    # (Before PostgreSQL 18 a plan that is not wanted looks dear enough to be compiled.)
+    plans = {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "jit": "off"}
     connect = {
         "server_settings": {"application_name": "frontlist", **limits, **plans},
         "timeout": 10,

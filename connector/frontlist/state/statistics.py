@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -16,25 +18,22 @@ TABLES = (work_table.name, applied_table.name, document_table.name)
 FEW, SMALL = 100, 128 * 1024
 
 
-async def first(db: Database, connection: AsyncConnection) -> bool:
-    """Analyses those that have grown unseen; answers whether it need be asked again.
+async def first(db: Database, connection: AsyncConnection, names: Collection[str] = TABLES) -> list[str]:
+    """Analyses those that have grown unseen; answers which are to be asked for again.
 
     A plan that was made while a table was empty would read all of it, again and again, for a minute and longer.
     """
     if db.sqlite:
-        return False
-    rows = (await _known(connection, names=TABLES)).all()
-    for name, unseen, size in rows:
-        if unseen and size >= SMALL:
-            await connection.execute(sa.text(f'ANALYZE "{name}"'))
-    return any(unseen for _, unseen, _ in rows)
+        return []
+    unseen = (await _unseen(connection, names=names)).all()
+    for name in sorted(name for name, size in unseen if size >= SMALL):
+        await connection.execute(sa.text(f'ANALYZE "{name}"'))
+    return [name for name, size in unseen if size < SMALL]
 
 
 @Statement
-def _known(p: Parameters) -> sa.Executable:
+def _unseen(p: Parameters) -> sa.Executable:
     c = sa.table("pg_class", *(sa.column(name) for name in ("oid", "relname", "reltuples"))).c
-    visible = sa.func.pg_table_is_visible(c.oid)
     name: sa.ColumnElement[str] = sa.type_coerce(c.relname, sa.Text)
-    return sa.select(c.relname, c.reltuples < FEW, sa.func.pg_relation_size(c.oid)).where(
-        p.among(name, "names"), visible
-    )
+    found = sa.select(name, sa.func.pg_relation_size(c.oid)).where(p.among(name, "names"), c.reltuples < FEW)
+    return found.where(sa.func.pg_table_is_visible(c.oid))

@@ -35,7 +35,7 @@ async def test_a_table_that_has_grown_unseen_is_analysed_once_and_an_empty_one_i
     async with db.begin() as c:
         await c.exec_driver_sql(FILL)
     async with db.begin() as c:
-        assert await statistics.first(db, c)
+        assert sorted(await statistics.first(db, c)) == ["applied", "work"]
     assert await known(db, "document") == pytest.approx(5000, rel=0.1)
     assert await known(db, "work") < statistics.FEW
 
