@@ -60,7 +60,7 @@ class Outbox:
         async with self.db.begin() as c:
             await applied.sent(c, [row.number for row in rows])
             # At once: a command that ends, or a process, would keep everybody else waiting.
-            await processes.give_back(self.db, c, leases)
+            await processes.give_back(c, leases)
         self.observed.sent(Counter(row.topic for row in rows))
         return len(rows)
 
