@@ -746,7 +746,7 @@ TAKEN_OUT: Sequence[TakenOut] = (
         "work.py",
         "                    await work.release(self.db, c, self.process)\n                    await processes.leave",
         "                    await processes.leave",
-        "test_at_the_end_calls_are_finished_and_everything_else_is_free_at_once",
+        "test_at_the_end_what_is_given_up_is_free_at_once",
     ),
     out(
         "work.py",

@@ -31,6 +31,7 @@ from frontlist.brakes import Brakes, BrakeSettings
 from frontlist.breaker import BreakerSettings
 from frontlist.budget import Budget
 from frontlist.contract import Context, Dossier, Step, StepOutcome, Wait
+from frontlist.ending import within_grace
 from frontlist.ensure import Delivery, EnsureSettings
 from frontlist.errors import DeadLetter, Pause, Refuse, Retry
 from frontlist.intake import Intake
@@ -891,3 +892,19 @@ async def test_at_the_end_calls_are_finished_and_everything_else_is_free_at_once
     assert {row.claimed_by for row in (await rows(place)).values()} == {None}
     async with place.db.read() as c:
         assert list(await c.execute(sa.select(processes.lease_table))) == []
+
+
+async def test_at_the_end_what_is_given_up_is_free_at_once(place: Place, gate: Gate) -> None:
+    """Nobody waits until the process counts as dead; what was called is in doubt."""
+    gate.hangs = {"work:1"}
+    await place.wish("work:1", title="A")
+    stopping = asyncio.Event()
+    task = asyncio.create_task(within_grace(stopping, worker(place).run(stopping), grace=0.1))
+    await asyncio.wait_for(gate.arrived.wait(), 20)
+    assert (await rows(place))["work:1"].claimed_by is not None
+    stopping.set()
+    await asyncio.wait_for(task, 20)
+    assert (await rows(place))["work:1"].claimed_by is None
+    async with place.db.read() as c:
+        now = await place.db.now(c)
+        assert (await processes.living(c, now), (await place.held("work:1")).in_doubt(now)) == ([], True)
