@@ -74,8 +74,8 @@ TAKEN_OUT: Sequence[TakenOut] = (
     ),
     out(
         "state/work.py",
-        "            sa.or_(c.claimed_by.is_(None), ~alive(c.claimed_by, now)),\n",
-        "",
+        "sa.or_(c.claimed_by.is_(None), ",
+        "sa.or_(sa.true(), ",
         "test_concurrent_claimers_never_share_a_row_and_claims_of_a_row_grow",
     ),
     out(
@@ -142,6 +142,45 @@ TAKEN_OUT: Sequence[TakenOut] = (
         "test_a_product_that_moves_ends_at_the_other_work_and_writes_stop",
     ),
     out(
+        "jobs.py",
+        "if job.order.lets_go or key in waiting",
+        "if key in waiting",
+        "test_what_the_old_title_alone_has_filled_is_emptied",
+    ),
+    out(
+        "jobs.py",
+        "    _spare(target, job, have)\n",
+        "",
+        "test_what_a_person_made_of_it_meanwhile_is_left",
+    ),
+    out(
+        "jobs.py",
+        "{*job.held, *map(",
+        "{*map(",
+        "test_an_erasure_that_is_held_waits_on_while_the_rest_is_written",
+    ),
+    out(
+        "work.py",
+        "if value is not None or ours",
+        "if True or ours",
+        "test_what_nobody_of_us_has_filled_is_left_when_the_record_moves",
+        "test_an_empty_value_empties_what_we_filled_and_what_was_adopted",
+    ),
+    out(
+        "work.py",
+        "or ours.get(key) is not None or",
+        "or",
+        "test_an_empty_value_empties_what_we_filled_and_what_was_adopted",
+        "test_what_the_old_title_alone_has_filled_is_emptied",
+        "test_what_the_old_work_alone_has_filled_is_emptied",
+    ),
+    out(
+        "work.py",
+        ' or said.get("all") is True or key in cleared',
+        "",
+        "test_an_empty_value_empties_what_we_filled_and_what_was_adopted",
+    ),
+    out(
         "ensure.py",
         "for e in done if e.order.lets_go}",
         "for e in done if False}",
@@ -159,6 +198,12 @@ TAKEN_OUT: Sequence[TakenOut] = (
         "settled.links_of(c, names, {title: holding.products_of(dossiers[title]) for title in names})",
         "settled.links_of(c, names)",
         "test_a_linked_record_follows_its_product_and_no_second_one_is_made",
+    ),
+    out(
+        "state/settled.py",
+        "c.role == PRODUCT",
+        'c.title != "work:" + c.source_id',
+        "test_a_product_with_the_number_of_its_former_work_keeps_its_link",
     ),
     out(
         "http.py",
@@ -180,7 +225,7 @@ TAKEN_OUT: Sequence[TakenOut] = (
     ),
     out(
         "state/applied.py",
-        "    await doubt(db, connection, stale, now, None)\n",
+        "    await doubt(connection, stale, now, None)\n",
         "",
         "test_a_refused_remember_is_answered_and_puts_the_newer_intent_in_doubt",
     ),
@@ -218,11 +263,42 @@ TAKEN_OUT: Sequence[TakenOut] = (
         "test_a_write_without_an_answer_is_read_back_now_and_once_more_later",
         "test_a_crash_between_call_and_answer_is_read_back_now_and_once_more_later",
     ),
+    TakenOut(
+        (
+            ("jobs.py", "        look = now + round(look_again * SECOND)\n", "        pass\n"),
+            ("ensure.py", "c, doubtful, now, again)", "c, doubtful, now, None)"),
+        ),
+        ("test_a_write_without_an_answer_is_read_back_now_and_once_more_later",),
+    ),
+    out(
+        "state/applied.py",
+        "return not self.certain or (self.look_again_at is not None and self.look_again_at <= now)",
+        "return not self.certain",
+        "test_what_is_in_doubt_is_settled_though_the_plan_no_longer_names_it",
+    ),
     out(
         "work.py",
         "orders.append(Order(claim, resource, None, vector, each, span=title.span))",
         "pass",
         "test_what_is_in_doubt_is_settled_though_the_plan_no_longer_names_it",
+    ),
+    out(
+        "state/applied.py",
+        "*mine, there, doubtful",
+        "*mine, doubtful",
+        "test_what_is_in_doubt_in_a_system_that_was_taken_out_is_looked_at_now_and_then",
+    ),
+    out(
+        "ensure.py",
+        "random.uniform(0.5, 1.5) * LOST_AGAIN",
+        "LOST_AGAIN",
+        "test_what_is_in_doubt_in_a_system_that_was_taken_out_is_looked_at_now_and_then",
+    ),
+    out(
+        "aftermath.py",
+        "each.after is not None and not each.lost",
+        "each.after is not None",
+        "test_a_sweep_ends_though_a_system_was_taken_out",
     ),
     out(
         "state/applied.py",
@@ -247,6 +323,36 @@ TAKEN_OUT: Sequence[TakenOut] = (
         "        await work.free_all(c)\n",
         "",
         "test_what_is_read_back_frees_the_claims_that_the_backup_had",
+    ),
+    out(
+        "intake.py",
+        "        self._placed -= {(at.topic, at.partition) for at in revoked}\n",
+        "        self._placed -= {(at.topic, at.partition) for at in revoked}\n        self._stood.clear()\n",
+        "test_a_backup_that_is_restored_while_partitions_move_is_noticed",
+    ),
+    out(
+        "state/applied.py",
+        "for place, row in there.items()}",
+        "for place, row in there.items() if False}",
+        "test_what_a_backup_knows_stays_and_what_was_written_since_is_added",
+    ),
+    out(
+        "state/applied.py",
+        "            done.append((*_key(*place), *stands.values()))\n",
+        "",
+        "test_a_write_that_a_backup_knows_as_intended_alone_was_done",
+    ),
+    out(
+        "runtime.py",
+        "    await forgetting.forget_again(it, since)\n",
+        "",
+        "test_who_was_forgotten_since_the_backup_stays_so",
+    ),
+    out(
+        "restoring.py",
+        "                await applied.forget_images(c, at, titles)\n",
+        "",
+        "test_nothing_that_a_backup_kept_of_an_erased_person_is_kept_on",
     ),
     out(
         "capture.py",
@@ -454,6 +560,30 @@ TAKEN_OUT: Sequence[TakenOut] = (
         "                self._begin(paid)\n                await asyncio.wait(self._slices)\n",
         "test_one_slow_title_holds_up_no_other",
     ),
+    out(
+        "work.py",
+        "self.consumers.keys() - waiting.keys()",
+        "self.consumers.keys()",
+        "test_titles_of_a_consumer_that_waits_are_not_claimed_and_those_of_others_are",
+    ),
+    out(
+        "runtime.py",
+        "ownership.declared(each, self.it.mapping)} & targets or targets",
+        "()} or targets",
+        "test_a_channel_gets_every_title_while_4allportal_does_not_say_what_it_can_do",
+    ),
+    out(
+        "runtime.py",
+        "            await asked.fit\n",
+        "",
+        "test_a_changed_mapping_makes_every_title_due_and_a_wrong_one_refuses",
+    ),
+    out(
+        "runtime.py",
+        "if source.name != PORTAL or await self._fitting():",
+        "if True:",
+        "test_a_wrong_mapping_at_the_first_start_reads_and_writes_nothing_of_4allportal",
+    ),
     # --- priority and budget -----------------------------------------------------------------------------------------
     out(
         "intake.py",
@@ -469,8 +599,14 @@ TAKEN_OUT: Sequence[TakenOut] = (
     ),
     out(
         "state/work.py",
-        "(c.priority, c.due_at)))",
-        "(c.due_at,)))",
+        "order=(work_table.c.priority, work_table.c.due_at)",
+        "order=(work_table.c.due_at,)",
+        "test_the_most_urgent_is_claimed_first_and_only_what_is_due",
+    ),
+    out(
+        "state/work.py",
+        "due.order_by(some.c.due_at) if oldest else due",
+        "due.order_by(some.c.due_at)",
         "test_the_most_urgent_is_claimed_first_and_only_what_is_due",
     ),
     out(
@@ -478,6 +614,12 @@ TAKEN_OUT: Sequence[TakenOut] = (
         "        if now < begins:\n",
         "        if False:\n",
         "test_what_would_be_written_waits_for_the_window_and_leaves_nothing_behind",
+    ),
+    out(
+        "state/sweeps.py",
+        ", sa.or_(w.due_at <= now, w.claimed_by.is_not(None))",
+        "",
+        "test_what_waits_for_the_window_holds_up_no_sweep",
     ),
     out(
         "ensure.py",
@@ -556,8 +698,8 @@ TAKEN_OUT: Sequence[TakenOut] = (
     ),
     out(
         "ensure.py",
-        "processes.give_back(self.db, c, [lease for part in parts for",
-        "processes.give_back(self.db, c, [lease for part in parts[:0] for",
+        "give_back(c, [lease for part in parts for",
+        "give_back(c, [lease for part in parts[:0] for",
         "test_a_lease_is_held_for_a_call_and_never_for_a_back_off",
     ),
     # --- what people do ----------------------------------------------------------------------------------------------
@@ -698,8 +840,9 @@ TAKEN_OUT: Sequence[TakenOut] = (
     ),
     out(
         "runtime.py",
-        "    names += [it.journal] if journal else []\n",
-        "",
+        "it.further), it.journal]",
+        "it.further)]",
+        "test_what_was_done_since_the_backup_is_known",
         "test_what_a_person_deleted_stays_gone_after_a_rebuild",
         "test_what_was_written_before_the_database_was_lost_is_put_back",
         "test_after_a_rebuild_an_empty_value_erases_what_we_wrote_and_nothing_else",

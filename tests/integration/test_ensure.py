@@ -335,7 +335,9 @@ async def test_a_claim_that_was_lost_writes_nothing(place: Place) -> None:
     assert len(place.shelf.writes) == 1
 
 
-async def test_a_write_that_was_overtaken_is_found_and_healed(place: Place) -> None:
+@pytest.mark.parametrize("certain", [False, True])
+async def test_a_write_that_was_overtaken_is_found_and_healed(place: Place, certain: bool) -> None:
+    """`certain`: what overtook it was read back since, so that only the late answer itself says that there is doubt."""
     await place.wish("work:1", title="A")
     slow = place.worker()
     slow.delivery.settings = replace_lease(slow.delivery.settings, 0.001)
@@ -344,8 +346,10 @@ async def test_a_write_that_was_overtaken_is_found_and_healed(place: Place) -> N
     async def write(steps: Sequence[Step], deadline: float) -> Sequence[StepOutcome]:
         place.shelf.write = late  # type: ignore[method-assign]  # the target itself is slow once
         place.clock.offset_us += 3_000_000
-        await place.wish("work:1", title="B")
-        await place.work()
+        for _ in range(1 + certain):
+            await place.wish("work:1", title="B")
+            await place.work()
+        assert (await place.held("work:1")).certain == certain
         return await late(steps, deadline)
 
     place.shelf.write = write  # type: ignore[method-assign]
