@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from frontlist import runtime
 from frontlist.cli.deciding import decide
 from frontlist.mapping import MappingError
 from frontlist.settings import Settings
-from frontlist.state import findings, work
+from frontlist.state import dossier, findings, work
 from frontlist.state import installation as facts
 
 
@@ -132,17 +133,29 @@ async def test_a_wrong_mapping_at_the_first_start_reads_and_writes_nothing_of_4a
 ) -> None:
     text = installation.mapping.read_text()
     installation.mapping.write_text(text.replace("      imprint: imprint\n", "      imprint: no_such_field\n", 1))
-    pair.dam.fault(kind="latency", seconds=0.3, path="^/api/modules/")  # so that all else could be quicker
     async with tenants.prepared(installation):
         pair.dam.forget_calls()
         with pytest.raises(BaseExceptionGroup) as caught:
             async with tenants.running(installation):
                 pass
+        pair.dam.fault(kind="hang", path="^/api/modules/")  # so that all else is quicker than what compares it
+        stopping = asyncio.Event()
+        async with runtime.opened(installation) as it:
+            running = asyncio.create_task(runtime.run(it, stopping))
+            await tenants.until(lambda: running.done() or _reads(it), what="the documents of Consonance")
+            assert not running.done()
+            stopping.set()
+            await asyncio.wait_for(running, installation.shutdown.grace)
     assert caught.group_contains(MappingError, match="no_such_field")
     described = re.compile(r"/api/modules/[^/]+|/api/system/value-options")
     paths = {call["path"] for call in pair.dam.get("/sandbox/calls")["calls"]}
     assert paths
     assert {path for path in paths if not described.fullmatch(path)} == set()
+
+
+async def _reads(it: runtime.Installation) -> bool:
+    async with it.db.read() as c:
+        return (await c.execute(sa.select(dossier.document_table).limit(1))).first() is not None
 
 
 async def _active(it: runtime.Installation) -> int | None:
