@@ -28,8 +28,9 @@ FROM generate_series(1, {MANY}) AS i
 """
 
 LINKS = f"""
-INSERT INTO link (target, kind, source_id, id, title, number)
-SELECT 'fourallportal', 'product', i::text, 'p' || i, 'work:' || i / 2, i FROM generate_series(1, {MANY}) AS i
+INSERT INTO link (target, kind, source_id, id, title, role, number)
+SELECT 'fourallportal', 'product', i::text, 'p' || i, 'work:' || i / 2, 'product', i
+FROM generate_series(1, {MANY}) AS i
 """
 DUE = f"""
 INSERT INTO work (consumer, title, due_at, priority, reason, live, number, claim)
