@@ -137,6 +137,12 @@ class Facts:
     every: Mapping[tuple[str, str], float] = field(default_factory=dict)
     census: Census | None = None
     census_at: float = 0.0
+    #: When a system was last counted as captured, by whomever.
+    captured: dict[str, float] = field(default_factory=dict)
+
+    def counted(self, census: Census, at: float) -> None:
+        self.census, self.census_at = census, at
+        self.captured |= dict.fromkeys(census.leases, at)
 
 
 def checks(facts: Facts, settings: HealthSettings, now: float) -> Iterator[Said]:
@@ -249,7 +255,8 @@ def _capture(facts: Facts, settings: HealthSettings, part: str, now: float) -> S
         return said
     if held:
         return Said(part, "ok", "captures", since=since)
-    if facts.census is not None and system not in facts.census.leases and facts.census_at > since + PATIENCE:
+    free = max(since, facts.captured.get(system, since))  # whoever let go of it a moment ago is replaced soon
+    if facts.census is not None and system not in facts.census.leases and facts.census_at > free + PATIENCE:
         why = "nobody captures this system, this process neither"
         return Said(part, "unready", why, "see the log: what keeps it from the lease", since)
     return Said(part, "ok", "stands by, another process captures", since=since)

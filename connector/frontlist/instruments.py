@@ -240,7 +240,7 @@ class Watch:
         with contextlib.suppress(Exception):  # why, says the check of the database
             async with asyncio.timeout(DEADLINE), self.db.read() as c:
                 found = await census.take(self.db, c)
-            self.facts.census, self.facts.census_at = found, self.clock.steady()
+            self.facts.counted(found, self.clock.steady())
 
 
 def _counted(found: census.Census, age: float) -> dict[str, Mapping[tuple[str, ...], float]]:

@@ -127,6 +127,14 @@ def test_what_keeps_a_part_from_its_work_is_said_until_a_turn_without() -> None:
     assert (one.state, one.why, one.since) == ("unready", "another mapping is active", 9_000.0)
 
 
+@pytest.mark.parametrize(("ago", "state"), [(5, "ok"), (20, "unready")])
+def test_a_replica_that_lets_go_of_a_system_may_be_replaced_before_that_is_said(ago: float, state: str) -> None:
+    found = facts(leading={"consonance": (False, 0.0)})
+    found.counted(Census(AT, leases={"consonance": AT + 1}), NOW - ago)
+    found.counted(Census(AT), NOW)
+    assert said(found, "capture/consonance").state == state
+
+
 @pytest.mark.parametrize(
     ("seen", "state"),
     [(READS, "unready"), (replace(READS, paused=3), "ok"), (replace(READS, joined=False), "unready")],
