@@ -6,7 +6,6 @@ Alembic is loaded by an upgrade alone: the check asks for one row, and a start w
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -27,7 +26,7 @@ from frontlist.state import (  # noqa: F401  their tables fill the metadata, wit
     sweeps,
     work,
 )
-from frontlist.state.database import Database, takes_long
+from frontlist.state.database import Database, reason, takes_long
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 #: The schemas that this program knows, the newest last: one for each file of migrations/versions/.
@@ -66,7 +65,7 @@ async def check(db: Database) -> None:
             at = await connection.run_sync(_revision)
     except (OSError, sa.exc.SQLAlchemyError, TimeoutError) as error:
         raise ConfigurationError(
-            f"the database does not answer: {_first_line(error)}",
+            f"the database does not answer: {reason(error)}",
             where=db.name,
             cure="check `database` (FRONTLIST_DATABASE), its password and the network",
         ) from error
@@ -88,7 +87,3 @@ def _revision(connection: sa.Connection) -> str | None:
     if not sa.inspect(connection).has_table(_version.name):
         return None
     return connection.scalar(sa.select(_version.c.version_num))
-
-
-def _first_line(error: Any) -> str:
-    return str(getattr(error, "orig", None) or error).splitlines()[0]

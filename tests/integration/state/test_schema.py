@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 
 import pytest
 import sqlalchemy as sa
@@ -51,6 +52,14 @@ async def test_an_empty_database_says_how_it_is_made(database_url: str) -> None:
         await schema.check(empty)
     assert "frontlist db upgrade" in str(refused.value)
     await empty.close()
+
+
+async def test_a_database_that_takes_the_connection_and_says_nothing_is_said() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        db = Database(f"postgresql://frontlist:wrong@127.0.0.1:{silent.getsockname()[1]}/frontlist", Clock())
+        with pytest.raises(ConfigurationError, match="does not answer: TimeoutError"):
+            await schema.check(db)
+        await db.close()
 
 
 async def test_a_schema_that_this_program_does_not_know_is_refused(db: Database) -> None:
