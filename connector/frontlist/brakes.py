@@ -14,6 +14,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from frontlist.clock import DAY
 from frontlist.contract import Brake, FieldKey, Finding, Json, Resource, TitleKey
 from frontlist.state import dossier, held, settled
 from frontlist.state.database import Database
@@ -21,7 +22,6 @@ from frontlist.state.held import Cell
 from frontlist_schemas.canonical import fingerprint
 
 Effect = Literal["switch-off", "unlink", "text-removal", "price", "removal", "title-gone", "elements-gone"]
-DAY = 86_400_000_000
 LOCK = "frontlist/brakes"
 #: The "field" of what would happen to a resource as a whole.
 WHOLE = FieldKey("")

@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontlist import drift
 from frontlist.brakes import Brakes
-from frontlist.clock import Clock, moment
+from frontlist.clock import SECOND, Clock, moment
 from frontlist.contract import TitleKey
 from frontlist.errors import ConfigurationError, DeliveryError, FrontlistError, Pause, Retry, Stop, said
 from frontlist.intake import all_due
@@ -42,7 +42,6 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 #: A fact, with the system: when our topics were found to know more than the database, and the last number then.
 RESTORED = "restored"
-SECOND = 1_000_000
 
 
 class CaptureSettings(BaseModel):

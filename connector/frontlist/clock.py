@@ -6,6 +6,8 @@ import time
 import uuid
 from datetime import UTC, datetime
 
+#: Of our times, which are microseconds.
+SECOND, DAY = 1_000_000, 86_400_000_000
 #: Never changes: every id that we choose is derived from it.
 NAMESPACE = uuid.UUID("5a0ad5a3-6a7f-5f0e-9d54-3b7c1e0f6e11")
 

@@ -19,13 +19,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from frontlist.brakes import Brakes
 from frontlist.breaker import Breaker, BreakerSettings
 from frontlist.budget import Budget
-from frontlist.clock import Clock
+from frontlist.clock import SECOND, Clock
 from frontlist.contract import Actual, Done, Ensure, FieldKey, Refused, Resource, StepOutcome, Target, TitleKey
 from frontlist.errors import ConfigurationError, DeadLetter, DeliveryError, Pause, Refuse, Retry
 from frontlist.gentleness import Backfill
 from frontlist.grouping import Group
 from frontlist.jobs import (
-    SECOND,
     Job,
     Leaves,
     Order,

@@ -20,7 +20,7 @@ from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from frontlist.clock import Clock, moment
+from frontlist.clock import SECOND, Clock, moment
 from frontlist.observed import Consuming
 from frontlist.state.census import Census
 from frontlist.state.census import Feed as FeedCensus
@@ -28,7 +28,6 @@ from frontlist.state.work import Priority
 
 State = Literal["ok", "warning", "unready", "dead"]
 STATES: tuple[State, ...] = get_args(State)
-SECOND = 1_000_000
 #: Until a fetch, a database or a Kafka that does not answer counts (seconds): one answer that is late is nothing.
 PATIENCE = 10.0
 #: A tick of the event loop that is later than this is worth saying.

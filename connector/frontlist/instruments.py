@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 import structlog
 
 from frontlist import health, metrics
-from frontlist.clock import Clock
+from frontlist.clock import SECOND, Clock
 from frontlist.errors import FrontlistError
 from frontlist.health import Check, Facts, HealthSettings, Turn
 from frontlist.observed import Call, Consuming, Observed
@@ -244,10 +244,10 @@ class Watch:
 
 
 def _counted(found: census.Census, age: float) -> dict[str, Mapping[tuple[str, ...], float]]:
-    at = found.at + round(age * health.SECOND)
+    at = found.at + round(age * SECOND)
 
     def since(us: int) -> float:
-        return max(0.0, (at - us) / health.SECOND)
+        return max(0.0, (at - us) / SECOND)
 
     return {
         "frontlist_census_age_seconds": {(): age},

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from frontlist import brakes, journal
 from frontlist.brakes import Change
+from frontlist.clock import SECOND
 from frontlist.contract import (
     Absent,
     Actual,
@@ -25,7 +26,6 @@ from frontlist.state import applied, work
 from frontlist.tracing import INVALID_SPAN, Span
 from frontlist_schemas.canonical import fingerprint
 
-SECOND = 1_000_000
 #: Whether drift of a field stays as it is.
 Leaves = Callable[[Resource, FieldKey], bool]
 

@@ -11,7 +11,7 @@ import structlog
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from frontlist.clock import Clock
+from frontlist.clock import DAY, Clock
 from frontlist.errors import said
 from frontlist.state import processes
 from frontlist.state.applied import applied_table, before_table, outbox_table
@@ -27,7 +27,6 @@ from frontlist.state.work import work_table
 from frontlist.waiting import wait
 
 log = structlog.get_logger(__name__)
-DAY = 86_400_000_000
 LEASE = "keeping"
 #: Rows a transaction: a large delete would hold everybody else up.
 SOME = 1000

@@ -15,9 +15,10 @@ from typing import Any
 from aiokafka import ConsumerRecord
 from pydantic import ValidationError
 
+from frontlist.clock import DAY
 from frontlist.contract import FieldKey, Json, Resource, TitleKey
 from frontlist.intake import LARGEST, bisected, unreadable
-from frontlist.keeping import DAY, KeepSettings
+from frontlist.keeping import KeepSettings
 from frontlist.state import applied, erased, installation
 from frontlist.state.applied import Intent, Past
 from frontlist.state.database import Database, takes_long

@@ -19,7 +19,7 @@ from frontlist import decisions, forgetting, ownership
 from frontlist import mapping as field_mapping
 from frontlist.brakes import Brakes
 from frontlist.capture import Capture, read_to_end
-from frontlist.clock import Clock
+from frontlist.clock import DAY, Clock
 from frontlist.contract import Capabilities, Target
 from frontlist.ending import within_grace
 from frontlist.ensure import Delivery
@@ -64,7 +64,7 @@ COMPARED = "the mapping is compared with the tenant"
 #: Records of one topic after which a rebuild says how far it is.
 SAID_EVERY = 10_000
 #: The clocks of the database and of who writes to Kafka differ by less (microseconds).
-CLOCKS = 86_400_000_000
+CLOCKS = DAY
 #: Between two introspections of the tenants (seconds).
 INTROSPECT = 600.0
 #: Between two looks at the identity of the topics (seconds).

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontlist import aftermath, decisions, pauses
 from frontlist.aftermath import Beside
-from frontlist.clock import Clock, microseconds, moment
+from frontlist.clock import DAY, SECOND, Clock, microseconds, moment
 from frontlist.contract import (
     Absent,
     Capabilities,
@@ -36,7 +36,7 @@ from frontlist.contract import (
 )
 from frontlist.ensure import Delivery
 from frontlist.grouping import Group
-from frontlist.jobs import SECOND, Order, Result, left_to, lets_go
+from frontlist.jobs import Order, Result, left_to, lets_go
 from frontlist.linking import holding
 from frontlist.modes import Modes, imprint
 from frontlist.observed import UNOBSERVED, Observed
@@ -51,7 +51,6 @@ from frontlist.waiting import wait
 from frontlist_schemas.canonical import fingerprint
 
 log = structlog.get_logger(__name__)
-DAY = 86_400 * SECOND
 DAM = "fourallportal"
 #: Each so manieth claim takes what has been due for longest, whatever its priority.
 FAIR = 10

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from frontlist.clock import SECOND
 from frontlist.contract import Absent, Actual, Desired, Ensure, FieldKey, Json, Mode, Resource, Target
-from frontlist.ensure import SECOND
 from frontlist.errors import FrontlistError
 from frontlist.modes import may_write
 from frontlist.state.applied import Applied

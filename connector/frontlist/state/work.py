@@ -11,13 +11,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from frontlist.clock import DAY
 from frontlist.contract import TitleKey
 from frontlist.state.database import NUMBERS, Database, among, metadata, partial_index
 from frontlist.state.processes import alive
 from frontlist.state.statement import Parameters, Statement, typed
-
-#: Microseconds.
-DAY = 86_400_000_000
 
 
 class Priority(IntEnum):

@@ -10,8 +10,9 @@ import sqlalchemy as sa
 from aiokafka import ConsumerRecord
 
 from frontlist import runtime
+from frontlist.clock import DAY
 from frontlist.contract import FieldKey, Resource, TitleKey
-from frontlist.keeping import DAY, KeepSettings
+from frontlist.keeping import KeepSettings
 from frontlist.restoring import ERASED, Restoring
 from frontlist.state import applied, dossier, erased, findings, installation, settled
 from frontlist.state.applied import CREATED, Applied, before_table

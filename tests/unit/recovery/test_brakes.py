@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from frontlist import Brake
-from frontlist.brakes import DAY, BrakeSettings, admitted, effect_of
+from frontlist.brakes import BrakeSettings, admitted, effect_of
+from frontlist.clock import DAY
 from frontlist.vanishing import vanished, without
 
 HARM: list[tuple[Brake, Any, Any, str | None]] = [
