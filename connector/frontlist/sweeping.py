@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from frontlist.clock import Clock
+from frontlist.clock import DAY, SECOND, Clock
 from frontlist.contract import DocumentKey, FieldKey, Json, Resource, TitleKey
 from frontlist.errors import ConfigurationError, said
 from frontlist.kafka import MAX_BYTES, KafkaSettings, begins_at
@@ -25,8 +25,7 @@ from frontlist.waiting import wait
 from frontlist_schemas.topics import topic
 
 log = structlog.get_logger(__name__)
-MINUTE = 60_000_000
-DAY = 1440 * MINUTE
+MINUTE = 60 * SECOND
 LEASE = "sweeps"
 #: Titles of a sweep and consumer that are due at a time: enough for a claim or two, few enough that `stop` stops soon.
 #: Those that were put off do not count.
