@@ -12,7 +12,7 @@ import contextlib
 import logging
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import structlog
@@ -35,7 +35,7 @@ from frontlist.state import captured, dossier, findings, installation, settled, 
 from frontlist.state.database import Database, gone, takes_long
 from frontlist.step import Step, no_step
 from frontlist.tracing import context_of
-from frontlist.waiting import let_go, wait
+from frontlist.waiting import ended, let_go, meanwhile, wait
 from frontlist_schemas import topics
 from frontlist_schemas.canonical import parse_json
 from frontlist_schemas.envelope import Envelope, UnreadableRecordError, decode
@@ -235,7 +235,9 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
         consumer.pause(*assigned)
         while not self._ended.is_set():
             try:
-                await _unless(self._ended, self._seek(assigned))
+                # Given up at the end: aiokafka's consumer does not stop before its listener has answered.
+                async with meanwhile(self._seek(assigned)) as seeking:
+                    await ended(seeking, self._ended)
                 self._placed |= {(at.topic, at.partition) for at in assigned}
                 consumer.resume(*assigned)
                 self._joined = True
@@ -520,19 +522,6 @@ def _coalesced(told: Mapping[tuple[DocumentKey, TitleKey], int], dues: Sequence[
         wanted[due.consumer] += told.get((DocumentKey(*due.reason.split(".", 1)), due.title), 0)
     titles = Counter(name for name, _ in {(due.consumer, due.title) for due in dues})
     return {name: wanted[name] - number for name, number in titles.items() if wanted[name] > number}
-
-
-async def _unless(ended: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
-    """`work`, given up at the end: aiokafka's consumer does not stop before its listener has answered."""
-    task, end = asyncio.ensure_future(work), asyncio.ensure_future(ended.wait())
-    try:
-        await asyncio.wait({task, end}, return_when=asyncio.FIRST_COMPLETED)
-        if task.done():
-            task.result()
-    finally:
-        task.cancel()
-        end.cancel()
-        await asyncio.gather(task, end, return_exceptions=True)
 
 
 async def _nothing() -> None:
