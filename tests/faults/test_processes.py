@@ -69,6 +69,7 @@ def test_sigterm_while_a_target_hangs_ends_in_time(scene: Scene, side: str) -> N
 def test_a_worker_frozen_past_its_lease_is_replaced_and_its_late_writes_are_healed(scene: Scene) -> None:
     scene.runs("capture,intake,work")
     zombie = scene.run("work")
+    zombie.probes.until_ready()
     with scene.load() as load:
         scene.pair.dam.fault(kind="latency", seconds=0.3, method="PATCH")
         for _ in range(3):
@@ -102,6 +103,7 @@ def test_a_worker_frozen_for_a_minute_is_replaced_under_the_leases_as_shipped(ma
     scene = make(**AS_SHIPPED)
     scene.runs("capture,intake,work")
     zombie = scene.run("work")
+    zombie.probes.until_ready()
     with scene.load() as load:
         scene.pair.dam.fault(kind="latency", seconds=0.3, method="PATCH")
         load.edits(40)
