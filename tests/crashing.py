@@ -8,7 +8,7 @@ import signal
 import sys
 from pathlib import Path
 
-from frontlist import runtime
+from frontlist import process, runtime
 from frontlist.settings import load
 
 
@@ -22,7 +22,7 @@ async def main(file: Path, name: str, nth: int) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     async with runtime.opened(load(file), step=step) as it:
-        await runtime.run(it, asyncio.Event())
+        await process.run(it, asyncio.Event())
 
 
 if __name__ == "__main__":

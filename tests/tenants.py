@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from frontlist import runtime
+from frontlist import process, runtime
 from frontlist.cli.deciding import decide
 from frontlist.clock import Clock
 from frontlist.mapping import default_text
@@ -167,12 +167,12 @@ async def running(
     *,
     clock: Clock | None = None,
     step: Step = no_step,
-    parts: Sequence[str] = runtime.PARTS,
+    parts: Sequence[str] = process.PARTS,
 ) -> AsyncIterator[runtime.Installation]:
     """A running installation; what it raises is raised here."""
     stopping, ready = asyncio.Event(), asyncio.Event()
     async with runtime.opened(found, plugins, clock=clock, step=step) as it:
-        task = asyncio.create_task(runtime.run(it, stopping, parts=parts, ready=ready))
+        task = asyncio.create_task(process.run(it, stopping, parts=parts, ready=ready))
         started = asyncio.create_task(ready.wait())
         await asyncio.wait({task, started}, return_when=asyncio.FIRST_COMPLETED, timeout=60)
         started.cancel()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from frontlist import aftermath, runtime
+from frontlist import aftermath, process, runtime
 from frontlist.contract import Actual, Desired, Ensure, FieldKey, Json, Mode, Resource, Target, TitleKey
 from frontlist.modes import imprint, may_write
 from frontlist.pins import Put
@@ -114,7 +114,7 @@ class Preview:
             await self.it.introspect()
             async with self.it.db.read() as c:
                 active = await installation.active(c)
-            self._worker = runtime.worker(self.it, Active(active.number if active else 0, self.it.mapping))
+            self._worker = process.worker(self.it, Active(active.number if active else 0, self.it.mapping))
         return self._worker
 
     async def _read(self, desired: Sequence[Desired]) -> Mapping[Resource, Actual | None]:

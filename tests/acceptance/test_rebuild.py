@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 import tenants
 from acceptance.test_crashes import edit, ours, record
-from frontlist import runtime
+from frontlist import process, recovering, runtime
 from frontlist.errors import ConfigurationError
 from frontlist.settings import Settings
 from frontlist.state import installation, schema, settled
@@ -44,7 +44,7 @@ async def test_a_lost_database_is_rebuilt_and_nothing_is_created_twice(
             async with tenants.running(second):
                 pass
         async with runtime.opened(second) as it:
-            counts = await runtime.rebuild(it)
+            counts = await recovering.rebuild(it)
         assert counts[f"{topic_prefix}.consonance.metadata.v1"] >= 13
         pair.dam.forget_calls()
         pair.consonance.forget_calls()
@@ -72,7 +72,7 @@ async def test_what_a_person_deleted_stays_gone_after_a_rebuild(
     second = tenants.settings(tmp_path, database_url, kafka_bootstrap, topic_prefix, pair)
     async with tenants.prepared(second, mode=None):
         async with runtime.opened(second) as it:
-            await runtime.rebuild(it)
+            await recovering.rebuild(it)
         pair.dam.forget_calls()
         async with tenants.running(second) as it:
             await tenants.settled(it)
@@ -102,7 +102,7 @@ async def test_after_a_rebuild_an_empty_value_erases_what_we_wrote_and_nothing_e
     second = tenants.settings(tmp_path, database_url, kafka_bootstrap, topic_prefix, pair)
     async with tenants.prepared(second, mode=None):
         async with runtime.opened(second) as it:
-            await runtime.rebuild(it)
+            await recovering.rebuild(it)
         async with tenants.running(second) as it:
             await tenants.until(lambda: cell(pair, "author_line") is None, what="the line erased")
             await tenants.settled(it)
@@ -132,7 +132,7 @@ async def half(settings: Settings, place: int) -> None:
 
     async with runtime.opened(settings, rebuilding=True) as it:
         with pytest.raises(KilledError):
-            await runtime.rebuild(it, say)
+            await recovering.rebuild(it, say)
 
 
 async def contents(settings: Settings) -> dict[str, Any]:
@@ -166,7 +166,7 @@ async def test_half_a_rebuild_is_refused_by_everything_else_until_another_one_ma
     async with tenants.prepared(first), tenants.running(first) as it:
         await tenants.settled(it)
     async with tenants.prepared(whole, mode=None), runtime.opened(whole) as it:
-        topics = len(await runtime.rebuild(it))
+        topics = len(await recovering.rebuild(it))
     async with tenants.prepared(broken, mode=None):
         for place in range(1, topics + 1):
             await half(broken, place)
@@ -175,7 +175,7 @@ async def test_half_a_rebuild_is_refused_by_everything_else_until_another_one_ma
                     pass
             assert "`frontlist rebuild` again" in refused.value.cure
         async with runtime.opened(broken, rebuilding=True) as it:
-            await runtime.rebuild(it)
+            await recovering.rebuild(it)
         assert await contents(broken) == await contents(whole)
         assert (await contents(whole))["before-images"]
         pair.dam.forget_calls()
@@ -192,7 +192,7 @@ async def test_a_start_that_began_before_the_rebuild_is_refused_too(
     async with tenants.prepared(found, mode=None), runtime.opened(found) as early:
         await half(found, 1)
         with pytest.raises(ConfigurationError, match="was interrupted"):
-            await asyncio.wait_for(runtime.run(early, asyncio.Event()), 60)
+            await asyncio.wait_for(process.run(early, asyncio.Event()), 60)
 
 
 async def test_a_database_that_an_installation_works_with_is_not_rebuilt(
@@ -203,7 +203,7 @@ async def test_a_database_that_an_installation_works_with_is_not_rebuilt(
         await tenants.settled(it)
         async with runtime.opened(found, rebuilding=True) as other:
             with pytest.raises(ConfigurationError, match="is not empty") as refused:
-                await runtime.rebuild(other)
+                await recovering.rebuild(other)
         assert "empty one" in refused.value.cure
         edit(pair, 61001, "goes on")
         await tenants.until(lambda: ours(pair, 61001) == ["goes on"], what="a change beside it")
@@ -222,7 +222,7 @@ async def test_of_two_rebuilds_at_once_the_second_is_refused(
 
     async def first() -> None:
         async with runtime.opened(found) as it:
-            await runtime.rebuild(it, say)
+            await recovering.rebuild(it, say)
 
     async with tenants.prepared(found, mode=None):
         rebuilding = asyncio.create_task(asyncio.to_thread(asyncio.run, first()))
@@ -230,7 +230,7 @@ async def test_of_two_rebuilds_at_once_the_second_is_refused(
             assert await asyncio.to_thread(begun.wait, 60)
             async with runtime.opened(found, rebuilding=True) as it:
                 with pytest.raises(ConfigurationError, match="another process"):
-                    await runtime.rebuild(it)
+                    await recovering.rebuild(it)
         finally:
             go_on.set()
             await rebuilding

@@ -9,7 +9,7 @@ import pytest
 
 import tenants
 from faults.scene import some_works
-from frontlist import runtime
+from frontlist import process, runtime
 from frontlist.step import NAMES
 
 #: One for each part of the process; the others are played by `make test-faults`.
@@ -34,7 +34,7 @@ async def test_what_hangs_at_a_step_is_given_up_and_the_next_process_goes_on(
         found = tenants.settings(tmp_path, sqlite_url, kafka_bootstrap, topic_prefix, pair, **shutdown)
         async with tenants.prepared(found), asyncio.timeout(120):
             async with runtime.opened(found, step=hanging) as it:
-                await runtime.run(it, stopping)
+                await process.run(it, stopping)
             async with tenants.running(found) as it:
                 await tenants.until(lambda: len(pair.records()) == len(pair.tenant.products), what="every record")
                 await tenants.settled(it)

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 
 import frontlist_metadata.plugin
 import tenants
-from frontlist import runtime
+from frontlist import process, runtime
 from frontlist.cli.looking import summary
 from frontlist.contract import Consumer, Context, Document, DocumentKey, Dossier, Plan, TitleKey, Writes
 from frontlist.plugins import Plugins, hookimpl
@@ -90,7 +90,7 @@ async def running(found: Settings, plugins: Plugins | None = None) -> AsyncItera
     """As `tenants.running`, but does not wait for systems that do not answer."""
     stopping = asyncio.Event()
     async with tenants.prepared(found), runtime.opened(found, plugins) as it:
-        task = asyncio.create_task(runtime.run(it, stopping))
+        task = asyncio.create_task(process.run(it, stopping))
         try:
             yield it
         finally:

@@ -13,7 +13,7 @@ import pytest
 import frontlist_metadata.plugin
 import tenants
 from answers import answer
-from frontlist import checking, mapping, runtime
+from frontlist import checking, mapping, process, runtime
 from frontlist.checking import Check, Report, Scratch
 from frontlist.clock import Clock
 from frontlist.contract import Consumer
@@ -189,7 +189,7 @@ async def test_two_consumers_of_one_field_fail_and_are_named(ready: Settings) ->
 async def test_two_consumers_of_one_field_do_not_start(ready: Settings, pair: tenants.Pair) -> None:
     async with runtime.opened(ready, Plugins(TWO)) as it:
         with pytest.raises(ConfigurationError, match="consumers 'metadata' and 'other' both write consonance/text: "):
-            await runtime.run(it, asyncio.Event(), consumers=["metadata"])
+            await process.run(it, asyncio.Event(), consumers=["metadata"])
     assert pair.records() == []
 
 

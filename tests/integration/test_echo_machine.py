@@ -33,7 +33,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from stdnum import ean
 
 import tenants
-from frontlist import runtime
+from frontlist import process, runtime
 from frontlist.embedded import Databases
 from frontlist.settings import Settings
 from frontlist.state import work
@@ -93,7 +93,7 @@ class Connector:
     async def _main(self) -> None:
         self._loop, self._stopping, ready = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
         async with runtime.opened(self._found) as self.it, asyncio.TaskGroup() as group:
-            group.create_task(runtime.run(self.it, self._stopping, ready=ready))
+            group.create_task(process.run(self.it, self._stopping, ready=ready))
             await ready.wait()
             self._ready.set()
 

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 import tenants
-from frontlist import runtime
+from frontlist import process, runtime
 from frontlist.cli.deciding import decide
 from frontlist.mapping import MappingError
 from frontlist.settings import Settings
@@ -141,7 +141,7 @@ async def test_a_wrong_mapping_at_the_first_start_reads_and_writes_nothing_of_4a
         pair.dam.fault(kind="hang", path="^/api/modules/")  # so that all else is quicker than what compares it
         stopping = asyncio.Event()
         async with runtime.opened(installation) as it:
-            running = asyncio.create_task(runtime.run(it, stopping))
+            running = asyncio.create_task(process.run(it, stopping))
             await tenants.until(lambda: running.done() or _reads(it), what="the documents of Consonance")
             assert not running.done()
             stopping.set()

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 import tenants
 from acceptance.test_crashes import LOCALE, edit, ours, record
-from frontlist import runtime
+from frontlist import recovering, runtime
 from frontlist.cli import app
 from frontlist.clock import moment
 from frontlist.settings import Settings, load
@@ -172,7 +172,7 @@ async def test_a_pin_survives_a_lost_database(
     second = desk(tmp_path, database_url, kafka_bootstrap, topic_prefix, pair)
     async with tenants.prepared(second.settings, mode=None):
         async with runtime.opened(second.settings) as it:
-            await runtime.rebuild(it)
+            await recovering.rebuild(it)
         async with tenants.running(second.settings) as it:
             await tenants.settled(it)
             assert second.line() == before
@@ -198,7 +198,7 @@ async def test_what_was_written_before_the_database_was_lost_is_put_back(
     second = desk(tmp_path, database_url, kafka_bootstrap, topic_prefix, pair)
     async with tenants.prepared(second.settings, mode=None):
         async with runtime.opened(second.settings) as it:
-            await runtime.rebuild(it)
+            await recovering.rebuild(it)
         async with tenants.running(second.settings) as it:
             await tenants.settled(it)
             again = await second.typed("undo", "--title", TITLE, "--since", "1h", "--dry-run")
@@ -228,7 +228,7 @@ async def test_nothing_of_a_forgotten_person_returns_with_a_rebuild(
     second = desk(tmp_path, database_url, kafka_bootstrap, topic_prefix, pair)
     async with tenants.prepared(second.settings, mode=None):
         async with runtime.opened(second.settings) as it:
-            await runtime.rebuild(it)
+            await recovering.rebuild(it)
             assert await named_nowhere(it, "Harrow")
             async with it.db.read() as c:
                 fields = (await c.exec_driver_sql("SELECT intent_fields, applied_fields FROM applied")).all()

@@ -8,7 +8,7 @@ import pytest
 from confluent_kafka.admin import AdminClient
 
 import tenants
-from frontlist import runtime
+from frontlist import recovering, runtime
 from frontlist.errors import ConfigurationError
 
 
@@ -30,7 +30,7 @@ async def test_topics_that_were_recreated_are_refused_and_republish_fills_them_a
             pass
     pair.dam.forget_calls()
     async with runtime.opened(found) as it:
-        done = await runtime.republish(it)
+        done = await recovering.republish(it)
     assert done.titles["consonance"] == 13
     async with tenants.running(found) as it:
         await tenants.settled(it)

@@ -24,6 +24,9 @@ from frontlist import (
     TitleKey,
     Writes,
     hookimpl,
+    joining,
+    process,
+    recovering,
     runtime,
     sweeping,
 )
@@ -265,7 +268,7 @@ async def test_what_is_read_back_frees_the_claims_that_the_backup_had(place: Pla
         await processes.beat(place.db, c, one.process, "work")
         assert len(await work.claim(place.db, c, one.process, now, 10, ["wishes"])) == 1
     assert await one.once() == 0
-    await runtime.nothing_is_sure(it)
+    await recovering.nothing_is_sure(it)
     async with place.db.begin() as c:
         await installation.forget(c, installation.BEHIND)
     assert await one.once() == 2
@@ -566,7 +569,7 @@ async def test_a_refused_field_is_tried_again_daily(place: Place) -> None:
 async def test_a_refused_field_is_tried_again_when_the_targets_schema_or_options_change(place: Place) -> None:
     async def introspected(**options: frozenset[str]) -> None:
         async with place.db.begin() as c:
-            await runtime.allowed_anew(place.db, c, {"shelf": Capabilities(values=options)})
+            await process.allowed_anew(place.db, c, {"shelf": Capabilities(values=options)})
 
     await introspected(currency=frozenset({"GBP"}))
     place.shelf.refuses = {"currency": "unknown"}
@@ -586,7 +589,7 @@ async def test_a_refused_field_is_tried_again_when_the_mapping_changes(place: Pl
     await place.wish("work:1", title="A", currency="XXX")
     await place.work()
     place.shelf.refuses = {}
-    active = await it.activate()
+    active = await joining.activate(it)
     assert (await rows(place))["work:1"].due_at <= place.clock.now_us()
     found = worker(place)
     found.active = lambda: active
@@ -653,10 +656,10 @@ async def test_what_stopped_is_tried_at_each_release(place: Place, it: Installat
     await place.wish("work:1", title="A")
     await place.work()
     assert (await rows(place))["work:1"].due_at > place.clock.now_us()
-    await it.register()
+    await joining.register(it)
     assert (await rows(place))["work:1"].due_at <= place.clock.now_us()
     await place.work()
-    await it.register()
+    await joining.register(it)
     assert (await rows(place))["work:1"].due_at > place.clock.now_us(), "it is the same release"
 
 

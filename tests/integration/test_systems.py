@@ -32,6 +32,7 @@ from frontlist import (
     TitleKey,
     Writes,
     hookimpl,
+    process,
     runtime,
 )
 from frontlist.plugins import Plugins
@@ -118,7 +119,7 @@ async def test_a_channel_gets_every_title_while_4allportal_does_not_say_what_it_
     pair.dam.fault(kind="hang", path=path)
     stopping, started = asyncio.Event(), asyncio.Event()
     async with tenants.prepared(installation, example), runtime.opened(installation, example) as it:
-        running = asyncio.create_task(runtime.run(it, stopping, ready=started))
+        running = asyncio.create_task(process.run(it, stopping, ready=started))
         await tenants.until(lambda: running.done() or len(shop.titles()) == len(pair.tenant.works), what="every title")
         assert (running.done(), started.is_set()) == (False, False), "it has not started until the mapping was compared"
         stopping.set()

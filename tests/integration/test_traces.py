@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON, ParentBased
 
 import tenants
-from frontlist import runtime
+from frontlist import process, runtime
 from frontlist.capture import read_to_end
 from frontlist.runtime import Installation
 from frontlist.settings import Settings
@@ -26,7 +26,7 @@ TITLE = "work:61001"
 async def running(found: Settings, traces: Traces) -> AsyncIterator[Installation]:
     stopping = asyncio.Event()
     async with tenants.prepared(found), runtime.opened(found) as it:
-        task = asyncio.create_task(runtime.run(it, stopping, traces=traces))
+        task = asyncio.create_task(process.run(it, stopping, traces=traces))
         try:
             yield it
         finally:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 import typer
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from frontlist import health, keeping, runtime
+from frontlist import health, keeping, process, runtime
 from frontlist.cli.terminal import AsJson, Config, say_json, table, wait_for
 from frontlist.clock import moment
 from frontlist.errors import FrontlistError
@@ -130,7 +130,7 @@ async def _checks(it: runtime.Installation) -> list[dict[str, Any]]:
     with contextlib.suppress(TimeoutError):
         async with it.db.read() as c:
             counted = await census.take(it.db, c)
-        said = list(health.counted(counted, runtime.intervals(it), it.settings.health))
+        said = list(health.counted(counted, process.intervals(it), it.settings.health))
     return [asdict(each) for each in health.Report(it.clock).of(said)]
 
 

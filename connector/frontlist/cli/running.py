@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from frontlist import ending, logs, runtime
+from frontlist import ending, logs, process, recovering, runtime
 from frontlist.cli.terminal import AsJson, Config, Progress, out, say_json, table, wait_for
 from frontlist.errors import ConfigurationError
 from frontlist.memory import collect_rarely
@@ -47,7 +47,7 @@ def run(config: Config = None, only: Only = "") -> None:
         ending.on_signals(stopping, settings.shutdown.grace)
         async with runtime.opened(settings) as it:
             parts, consumers = chosen(only, set(it.plugins.consumers))
-            await runtime.run(it, stopping, parts=parts, consumers=consumers)
+            await process.run(it, stopping, parts=parts, consumers=consumers)
 
     wait_for(go())
 
@@ -55,17 +55,17 @@ def run(config: Config = None, only: Only = "") -> None:
 def chosen(only: str, consumers: set[str]) -> tuple[list[str], list[str] | None]:
     """(parts, consumers or None for all) of `--only capture,metadata`."""
     names = [name.strip() for name in only.split(",") if name.strip()]
-    unknown = [name for name in names if name not in runtime.PARTS and name not in consumers]
+    unknown = [name for name in names if name not in process.PARTS and name not in consumers]
     if unknown:
         raise ConfigurationError(
             f"nothing is called {', '.join(unknown)}",
             where="--only",
-            cure=f"choose of {', '.join([*runtime.PARTS, *sorted(consumers)])}",
+            cure=f"choose of {', '.join([*process.PARTS, *sorted(consumers)])}",
         )
     if not names:
-        return list(runtime.PARTS), None
+        return list(process.PARTS), None
     picked = [name for name in names if name in consumers]
-    parts = [part for part in runtime.PARTS if part in names or (part == "work" and picked)]
+    parts = [part for part in process.PARTS if part in names or (part == "work" and picked)]
     return parts, picked or None
 
 
@@ -76,7 +76,7 @@ def rebuild(config: Config = None, as_json: AsJson = False) -> None:
 
     async def go() -> dict[str, int]:
         async with runtime.opened(settings, rebuilding=True) as it:
-            return await runtime.rebuild(it, say)
+            return await recovering.rebuild(it, say)
 
     with Progress(as_json) as say:
         counts = wait_for(go())
@@ -92,9 +92,9 @@ def republish(config: Config = None, as_json: AsJson = False) -> None:
     settings = load(config)
     logs.configure(settings.log.level, settings.log.json_lines, settings.secrets())
 
-    async def go() -> runtime.Republished:
+    async def go() -> recovering.Republished:
         async with runtime.opened(settings) as it:
-            return await runtime.republish(it, say)
+            return await recovering.republish(it, say)
 
     with Progress(as_json) as say:
         done = wait_for(go())

@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from frontlist import aftermath, runtime
+from frontlist import aftermath, process, runtime
 from frontlist.clock import microseconds, moment
 from frontlist.contract import (
     Capabilities,
@@ -55,7 +55,7 @@ async def explain(it: runtime.Installation, text: str) -> dict[str, Json]:
     async with it.db.read() as c:
         now = await it.db.now(c)
         active = await installation.active(c)
-        worker = runtime.worker(it, Active(active.number if active else 0, it.mapping))
+        worker = process.worker(it, Active(active.number if active else 0, it.mapping))
         seen = {name: await worker.look(c, name, [title]) for name in it.plugins.consumers}
         rows = {name: await _row(c, name, title, now) for name in it.plugins.consumers}
         opened = await findings.open_ones(c, title)

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from aiokafka import ConsumerRecord
 
-from frontlist import runtime
+from frontlist import recovering
 from frontlist.clock import DAY
 from frontlist.contract import FieldKey, Resource, TitleKey
 from frontlist.keeping import KeepSettings
@@ -299,13 +299,13 @@ async def test_who_goes_on_after_one_that_died_while_it_read_back_begins_where_t
     async def stands(behind: str) -> int:
         async with db.begin() as c:
             await installation.state(db, c, {installation.BEHIND: behind})
-            return await runtime.backed_up_at(c)
+            return await recovering.backed_up_at(c)
 
     async with db.begin() as c:
-        assert await runtime.backed_up_at(c) == 0
+        assert await recovering.backed_up_at(c) == 0
         began = await db.now(c)
         await dossier.save_offsets(db, c, {("t", 0): 9}, {})
-        stored = await runtime.backed_up_at(c)
+        stored = await recovering.backed_up_at(c)
         assert began <= stored <= await db.now(c)
     assert await stands(installation.NOTICED) == stored
     assert await stands(str(NOW)) == NOW
