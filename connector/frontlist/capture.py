@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import structlog
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.errors import IllegalOperation, KafkaError, ProducerFenced
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -24,7 +24,7 @@ from frontlist.clock import SECOND, Clock, moment
 from frontlist.contract import TitleKey
 from frontlist.errors import ConfigurationError, DeliveryError, FrontlistError, Pause, Retry, Stop, said
 from frontlist.intake import all_due
-from frontlist.kafka import MAX_BYTES, KafkaSettings, begins_at, end, transaction
+from frontlist.kafka import MAX_BYTES, KafkaSettings, begins_at, end, reading, transaction
 from frontlist.linking import holding
 from frontlist.observed import UNOBSERVED, Observed
 from frontlist.source import Feed, Numbered, Page, Raw, RawKey, Source, Statement
@@ -696,15 +696,7 @@ async def read_to_end(
     `since`: records of before it are passed over (microseconds since 1970, by their own times).
     Raises ConfigurationError where a topic ends before a stored offset: it was re-created or cut.
     """
-    consumer = AIOKafkaConsumer(
-        **kafka.aiokafka(),
-        isolation_level="read_committed",
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        max_partition_fetch_bytes=MAX_BYTES,
-    )
-    await consumer.start()
-    try:
+    async with reading(kafka) as consumer:
         partitions = [TopicPartition(name, p) for name in topics for p in range(kafka.partitions_of(name))]
         consumer.assign(partitions)
         ends = await consumer.end_offsets(partitions)
@@ -722,5 +714,3 @@ async def read_to_end(
             got = await consumer.getmany(timeout_ms=200, max_records=500)
             batch = [record for records in got.values() for record in records]
             yield batch, {(at.topic, at.partition): await consumer.position(at) for at in partitions}
-    finally:
-        await consumer.stop()

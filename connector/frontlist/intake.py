@@ -29,7 +29,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from frontlist.clock import Clock
 from frontlist.contract import DocumentKey, Finding, TitleKey
 from frontlist.errors import ConfigurationError, said
-from frontlist.kafka import MAX_BYTES, REQUEST_MS, KafkaSettings, TopicState
+from frontlist.kafka import MAX_BYTES, REQUEST_MS, KafkaSettings, TopicState, reading
 from frontlist.observed import UNOBSERVED, Consuming, Observed
 from frontlist.state import captured, dossier, findings, installation, settled, work
 from frontlist.state.database import Database, gone, takes_long
@@ -532,13 +532,9 @@ async def cut(kafka: KafkaSettings, stored: Mapping[tuple[str, int], tuple[int, 
     """Topics on which the records at our position are gone."""
     if not stored:
         return frozenset()
-    consumer = AIOKafkaConsumer(**kafka.aiokafka(), isolation_level="read_committed", enable_auto_commit=False)
-    await consumer.start()
-    try:
+    async with reading(kafka) as consumer:
         places = [TopicPartition(name, p) for name, p in stored]
         begins, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
-    finally:
-        await consumer.stop()
     return frozenset(at.topic for at in places if not begins[at] <= stored[at.topic, at.partition][0] <= ends[at])
 
 

@@ -268,6 +268,24 @@ async def transaction(producer: AIOKafkaProducer) -> AsyncIterator[None]:
     await theirs.__aexit__(None, None, None)
 
 
+@contextlib.asynccontextmanager
+async def reading(settings: KafkaSettings, **more: Any) -> AsyncIterator[AIOKafkaConsumer]:
+    """A consumer of committed records that takes part in no group's assignment; closed also where it did not start."""
+    consumer = AIOKafkaConsumer(
+        **settings.aiokafka(),
+        isolation_level="read_committed",
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        max_partition_fetch_bytes=MAX_BYTES,
+        **more,
+    )
+    try:
+        await consumer.start()
+        yield consumer
+    finally:
+        await consumer.stop()
+
+
 async def begins_at(
     consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition], since: int
 ) -> dict[TopicPartition, int]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontlist import forgetting, joining
@@ -15,7 +15,7 @@ from frontlist.capture import read_to_end
 from frontlist.clock import DAY
 from frontlist.errors import ConfigurationError
 from frontlist.intake import Intake, all_due, cut
-from frontlist.kafka import TopicState
+from frontlist.kafka import TopicState, reading
 from frontlist.progress import Say, unsaid
 from frontlist.restoring import Restoring
 from frontlist.runtime import Installation, alone
@@ -34,14 +34,8 @@ async def committed(it: Installation) -> Mapping[tuple[str, int], int]:
     """The offsets that intake told Kafka; 0 where it told none."""
     names = topics.compacted(it.settings.kafka.prefix, it.further)
     partitions = [TopicPartition(name, p) for name in names for p in range(it.settings.kafka.partitions_of(name))]
-    consumer = AIOKafkaConsumer(
-        **it.settings.kafka.aiokafka(), group_id=it.settings.kafka.group, enable_auto_commit=False
-    )
-    await consumer.start()
-    try:
+    async with reading(it.settings.kafka, group_id=it.settings.kafka.group) as consumer:
         offsets = await asyncio.gather(*map(consumer.committed, partitions))
-    finally:
-        await consumer.stop()
     return {(at.topic, at.partition): offset or 0 for at, offset in zip(partitions, offsets, strict=True)}
 
 

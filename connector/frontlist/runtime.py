@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import structlog
+from aiokafka.errors import KafkaError
 
 from frontlist import mapping as field_mapping
 from frontlist.clock import Clock
 from frontlist.contract import Capabilities, Target
 from frontlist.errors import ConfigurationError, FrontlistError, said
-from frontlist.kafka import Topics, TopicState
+from frontlist.kafka import Topics, TopicState, unreachable
 from frontlist.mapping import FieldMapping
 from frontlist.observed import UNOBSERVED, Observed
 from frontlist.opening import open_all
@@ -22,7 +23,7 @@ from frontlist.plugins import Plugins
 from frontlist.settings import Settings
 from frontlist.source import Source
 from frontlist.state import installation, schema
-from frontlist.state.database import Database
+from frontlist.state.database import Database, gone, unanswered
 from frontlist.step import Step, no_step
 from frontlist.systems.consonance.client import Client as ConsonanceClient
 from frontlist.systems.consonance.source import ConsonanceSource
@@ -153,8 +154,31 @@ async def opened(
         if not rebuilding:
             await found.whole()
         yield found
+    except Exception as error:
+        away = _away(found, error)
+        if away is None:
+            raise
+        raise away from error
     finally:
         await found.close()
+
+
+def _away(it: Installation, error: Exception) -> FrontlistError | None:
+    """What a person is told where nothing but Kafka or the database, which went away, ended a command."""
+    causes = list(_causes(error))
+    if not all(isinstance(each, KafkaError) or gone(each) for each in causes):
+        return None
+    first = causes[0]
+    return unreachable(it.settings.kafka, first) if isinstance(first, KafkaError) else unanswered(it.db, first)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Parts that run side by side fail as a group."""
+    if isinstance(error, BaseExceptionGroup):
+        for each in error.exceptions:
+            yield from _causes(each)
+    else:
+        yield error
 
 
 def half_rebuilt(db: Database) -> ConfigurationError:

@@ -11,14 +11,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontlist.clock import DAY, SECOND, Clock
 from frontlist.contract import DocumentKey, FieldKey, Json, Resource, TitleKey
 from frontlist.errors import ConfigurationError, said
-from frontlist.kafka import MAX_BYTES, KafkaSettings, begins_at
+from frontlist.kafka import KafkaSettings, begins_at, reading
 from frontlist.state import dossier, installation, processes, sweeps, work
 from frontlist.state.database import Database, gone, takes_long
 from frontlist.waiting import wait
@@ -96,15 +96,7 @@ async def select(
 
 async def stated(kafka: KafkaSettings, names: Sequence[str], since: int | None, until: int | None) -> set[TitleKey]:
     """Titles of which these topics hold a revision of that time (microseconds), superseded ones too."""
-    consumer = AIOKafkaConsumer(
-        **kafka.aiokafka(),
-        isolation_level="read_committed",
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        max_partition_fetch_bytes=MAX_BYTES,
-    )
-    await consumer.start()
-    try:
+    async with reading(kafka) as consumer:
         partitions = [TopicPartition(name, p) for name in names for p in range(kafka.partitions_of(name))]
         consumer.assign(partitions)
         ends = await consumer.end_offsets(partitions)
@@ -117,8 +109,6 @@ async def stated(kafka: KafkaSettings, names: Sequence[str], since: int | None, 
             for records in (await consumer.getmany(timeout_ms=200, max_records=5000)).values():
                 found |= {TitleKey(r.key.decode()) for r in records if r.key and _within(r, since, until)}
         return found
-    finally:
-        await consumer.stop()
 
 
 def _within(record: object, since: int | None, until: int | None) -> bool:

@@ -288,6 +288,14 @@ def reason(error: BaseException) -> str:
     return str(getattr(error, "orig", None) or error).partition("\n")[0] or type(error).__name__
 
 
+def unanswered(db: Database, error: BaseException) -> ConfigurationError:
+    return ConfigurationError(
+        f"the database does not answer: {reason(error)}",
+        where=db.name,
+        cure="check `database` (FRONTLIST_DATABASE), its password and the network",
+    )
+
+
 def _async_url(url: str) -> URL:
     parsed = make_url(url)
     drivers = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
