@@ -356,8 +356,8 @@ TAKEN_OUT: Sequence[TakenOut] = (
     ),
     out(
         "capture.py",
-        "surprises = [await self._learn(c, each.key, each.headers, each.value) for each in batch]",
-        "surprises = list[bool]()",
+        "surprises = await captured.learn(self.db, c, self.system, list(_published(batch)))",
+        "surprises = set[TitleKey]()",
         "test_a_title_that_came_since_the_backup_is_never_said_to_be_gone",
     ),
     out(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -83,12 +83,16 @@ class Draft:
         return TitleKey(self.envelope.title)
 
     @property
-    def readable(self) -> tuple[int, str] | None:
-        """What is the last readable statement once this is on the topic."""
-        if self.envelope.state == "present":
-            return self.envelope.revision, dump(self.envelope.body)
-        last = self.envelope.last_readable
-        return None if last is None else (last[0], dump(last[1]))
+    def published(self) -> captured.Published:
+        """As it is remembered once it is on the topic."""
+        said, last = self.envelope, self.envelope.last_readable
+        if said.state == "present":
+            readable: tuple[int, str] | None = (said.revision, dump(said.body))
+        else:
+            readable = None if last is None else (last[0], dump(last[1]))
+        return captured.Published(
+            said.aspect, self.title, said.revision, self.fingerprint, readable, gone=said.state == "gone"
+        )
 
 
 class Capture:
@@ -587,18 +591,7 @@ class Capture:
     ) -> None:
         async with self.db.begin() as c:
             await self._held(c, lease)
-            for draft in sorted(drafts, key=lambda each: (each.envelope.aspect, each.title)):
-                said = draft.envelope
-                await captured.confirm(
-                    c,
-                    self.system,
-                    said.aspect,
-                    draft.title,
-                    said.revision,
-                    draft.fingerprint,
-                    draft.readable,
-                    gone=said.state == "gone",
-                )
+            await captured.confirm(c, self.system, [draft.published for draft in drafts])
             await captured.unmark(c, self.system, marks)
             await captured.save_positions(self.db, c, ends)
 
@@ -611,8 +604,9 @@ class Capture:
         async for batch, ends in read_to_end(self.kafka, list(self.topics.values()), stored):
             async with self.db.begin() as c:
                 await self._held(c, lease)
-                surprises = [await self._learn(c, each.key, each.headers, each.value) for each in batch]
-                if any(surprises):
+                surprises = await captured.learn(self.db, c, self.system, list(_published(batch)))
+                if surprises:  # our mirror is older than what we published: read first, then assemble
+                    await captured.mark(self.db, c, self.system, surprises, read_again=True)
                     await self._read_anew(c)
                 await captured.save_positions(self.db, c, ends)
             self.observed.turned(self._part)
@@ -643,31 +637,16 @@ class Capture:
         await captured.mark(self.db, c, self.system, await captured.titles(c, self.system))
         await installation.state(self.db, c, {name: self.source.version})
 
-    async def _learn(
-        self, c: AsyncConnection, key: bytes | None, headers: Sequence[tuple[str, bytes]], value: bytes | None
-    ) -> bool:
-        """Answers whether it was never reserved here, so that our mirror is older than what we published."""
+
+def _published(batch: Iterable[ConsumerRecord]) -> Iterator[captured.Published]:
+    """What records of our own topics say."""
+    for record in batch:
         try:
-            got = decode(key, headers, value)
+            got = decode(record.key, record.headers, record.value)
         except ValueError as error:
             log.warning("capture: a record on our own topic cannot be read", error=said(error))
-            return False
-        draft = Draft(got, _print(got))
-        surprise = await captured.learn(
-            self.db,
-            c,
-            self.system,
-            got.aspect,
-            draft.title,
-            got.revision,
-            draft.fingerprint,
-            draft.readable,
-            gone=got.state == "gone",
-        )
-        if surprise:
-            # Read first, then assemble.
-            await captured.mark(self.db, c, self.system, [draft.title], read_again=True)
-        return surprise
+            continue
+        yield Draft(got, _print(got)).published
 
 
 def _print(envelope: Envelope) -> str:

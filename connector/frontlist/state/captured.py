@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from frontlist.contract import Json, TitleKey
 from frontlist.source import Page, Raw, RawKey
 from frontlist.state.database import CHUNK, Database, among, dump, load, metadata, partial_index
-from frontlist.state.statement import Parameters, Statement
+from frontlist.state.statement import Parameters, Statement, typed
 
 feed_table = sa.Table(
     "feed",
@@ -134,6 +134,22 @@ class Captured:
     reserved: int | None
     readable_revision: int | None
     readable_body: str | None
+
+
+@dataclass(frozen=True)
+class Published:
+    """A document that is on its topic.
+
+    `readable`: the revision and the body of its last readable statement; None: as it was before. `gone`: nothing of
+    it is kept.
+    """
+
+    aspect: str
+    title: TitleKey
+    revision: int
+    fingerprint: str
+    readable: tuple[int, str] | None = None
+    gone: bool = False
 
 
 async def feeds(connection: AsyncConnection, system: str) -> dict[str, FeedState]:
@@ -342,10 +358,10 @@ async def mark_missing(
     db: Database, connection: AsyncConnection, system: str, keys: Sequence[RawKey], now: int
 ) -> None:
     """Asked for by id and not there, for the first time: asked again later. `now` 0: its deletion was stated."""
-    for key in keys:
-        await connection.execute(
-            sa.update(raw_table).where(*_is(system, key), raw_table.c.missing_since.is_(None)).values(missing_since=now)
-        )
+    c = raw_table.c
+    for kind, ids in _by_kind(keys):
+        mine = (c.system == system, c.kind == kind, among(connection, c.id, ids), c.missing_since.is_(None))
+        await connection.execute(sa.update(raw_table).where(*mine).values(missing_since=now))
 
 
 async def unseen(connection: AsyncConnection, system: str, kinds: Iterable[str], passed: int) -> list[RawKey]:
@@ -414,9 +430,15 @@ async def retitle(
     """Give raw objects these titles; answers those that changed, with the title that each had before."""
     before = await titles_of(connection, system, list(titles))
     moved = {key: had for key, had in before.items() if had != titles[key]}
-    for key in sorted(moved):
-        await connection.execute(sa.update(raw_table).where(*_is(system, key)).values(title=titles[key]))
+    await _retitle.rows(connection, [(key.kind, key.id, titles[key]) for key in sorted(moved)], whose=system)
     return moved
+
+
+@Statement
+def _retitle(p: Parameters) -> sa.Executable:
+    c, given = raw_table.c, p.rows("given", typed(raw_table, ("kind", "id", "title")))
+    mine = (c.system == sa.bindparam("whose"), c.kind == given.c.kind, c.id == given.c.id)
+    return sa.update(raw_table).where(*mine).values(title=given.c.title)
 
 
 def _raw(row: Any) -> Raw:
@@ -522,8 +544,7 @@ async def pending(connection: AsyncConnection, system: str) -> bool:
 
 
 async def read_again_done(connection: AsyncConnection, system: str, marks: Sequence[Mark]) -> None:
-    for each in marks:
-        await connection.execute(sa.update(dirty_table).where(*_is_mark(system, each)).values(read_again=False))
+    await connection.execute(sa.update(dirty_table).where(*_are(connection, system, marks)).values(read_again=False))
 
 
 async def all_read_again(connection: AsyncConnection, system: str, number: int) -> None:
@@ -542,8 +563,7 @@ def _missing() -> sa.ColumnElement[bool]:
 
 async def unmark(connection: AsyncConnection, system: str, marks: Sequence[Mark]) -> None:
     """Only where nothing marked the title again meanwhile."""
-    for each in marks:
-        await connection.execute(sa.delete(dirty_table).where(*_is_mark(system, each)))
+    await connection.execute(sa.delete(dirty_table).where(*_are(connection, system, marks)))
 
 
 async def captured(
@@ -588,33 +608,39 @@ async def reserve(
     return out
 
 
-async def confirm(
-    connection: AsyncConnection,
-    system: str,
-    aspect: str,
-    title: TitleKey,
-    revision: int,
-    fingerprint: str,
-    readable: tuple[int, str] | None,
-    *,
-    gone: bool = False,
-) -> None:
-    """The document at this revision is on the topic; an older confirmation never overwrites a newer one.
+async def confirm(connection: AsyncConnection, system: str, published: Iterable[Published]) -> None:
+    """These documents are on their topics; an older confirmation never overwrites a newer one."""
+    rows = []
+    for each in sorted(_newest(published), key=lambda one: (one.aspect, one.title)):
+        last, body = each.readable or (None, None)
+        stated = each.gone or each.readable is not None
+        rows.append((each.aspect, each.title, each.revision, each.fingerprint, last, body, stated))
+    await _confirm.rows(connection, rows, whose=system)
 
-    `gone`: nothing of it is kept.
-    """
-    c = captured_table.c
-    mine = (c.system == system, c.aspect == aspect, c.title == title)
-    values: dict[str, Any] = {"revision": revision, "fingerprint": fingerprint}
-    if readable or gone:
-        last, body = readable or (None, None)
-        values |= {"readable_revision": last, "readable_body": body}
-    await connection.execute(sa.update(captured_table).where(*mine, c.revision < revision).values(**values))
-    await connection.execute(
-        sa.update(captured_table)
-        .where(*mine, c.reserved_revision <= revision)
-        .values(reserved_revision=None, reserved_fingerprint=None)
-    )
+
+@Statement
+def _confirm(p: Parameters) -> sa.Executable:
+    names = ("aspect", "title", "revision", "fingerprint", "readable_revision", "readable_body")
+    given = p.rows("given", {**typed(captured_table, names), "stated": sa.Boolean()})
+    c, v = captured_table.c, given.c
+    newer, known = c.revision < v.revision, c.reserved_revision <= v.revision
+    values = {name: sa.case((newer, v[name]), else_=c[name]) for name in ("revision", "fingerprint")}
+    for name in ("readable_revision", "readable_body"):
+        values[name] = sa.case((sa.and_(newer, v.stated), v[name]), else_=c[name])
+    for name in ("reserved_revision", "reserved_fingerprint"):
+        values[name] = sa.case((known, None), else_=c[name])
+    mine = (c.system == sa.bindparam("whose"), c.aspect == v.aspect, c.title == v.title)
+    return sa.update(captured_table).where(*mine, sa.or_(newer, known)).values(values)
+
+
+def _newest(published: Iterable[Published]) -> Iterable[Published]:
+    """One of each document, with what was last readable of it."""
+    out: dict[tuple[str, TitleKey], Published] = {}
+    for each in sorted(published, key=lambda one: one.revision):
+        before = out.get((each.aspect, each.title), each)
+        silent = each.readable is None and not each.gone
+        out[each.aspect, each.title] = replace(each, readable=before.readable, gone=before.gone) if silent else each
+    return out.values()
 
 
 async def read_time(db: Database, connection: AsyncConnection, system: str) -> int:
@@ -629,31 +655,40 @@ async def read_time(db: Database, connection: AsyncConnection, system: str) -> i
 
 
 async def learn(
-    db: Database,
-    connection: AsyncConnection,
-    system: str,
-    aspect: str,
-    title: TitleKey,
-    revision: int,
-    fingerprint: str,
-    readable: tuple[int, str] | None,
-    *,
-    gone: bool = False,
-) -> bool:
-    """What our own topic holds is confirmed; answers whether it is news that we never reserved."""
-    mine = (captured_table.c.system == system, captured_table.c.aspect == aspect, captured_table.c.title == title)
-    old = (await connection.execute(sa.select(captured_table).where(*mine))).first()
-    surprise = old is None or (old.revision < revision and old.reserved_revision != revision)
-    row = {"system": system, "aspect": aspect, "title": title, "revision": 0}
-    await db.upsert(connection, captured_table, [row], keep=("revision",))
-    await confirm(connection, system, aspect, title, revision, fingerprint, readable, gone=gone)
+    db: Database, connection: AsyncConnection, system: str, published: Sequence[Published]
+) -> set[TitleKey]:
+    """What our own topics hold is confirmed; answers the titles of news that we never reserved."""
+    if not published:
+        return set()
+    known = await _reserved(connection, system, {each.title for each in published})
+    surprises = {
+        each.title
+        for each in published
+        for revision, reserved in [known.get((each.aspect, each.title), (-1, None))]
+        if revision < each.revision != reserved
+    }
+    rows = {
+        (each.aspect, each.title): {"system": system, "aspect": each.aspect, "title": each.title, "revision": 0}
+        for each in published
+    }
+    await db.upsert(connection, captured_table, list(rows.values()), keep=("revision",))
+    await confirm(connection, system, published)
     await db.upsert(connection, last_revision_table, [{"system": system, "value": 0}], keep=("value",))
+    c, newest = last_revision_table.c, max(each.revision for each in published)
     await connection.execute(
-        sa.update(last_revision_table)
-        .where(last_revision_table.c.system == system, last_revision_table.c.value < revision)
-        .values(value=revision)
+        sa.update(last_revision_table).where(c.system == system, c.value < newest).values(value=newest)
     )
-    return surprise
+    return surprises
+
+
+async def _reserved(
+    connection: AsyncConnection, system: str, titles: Iterable[TitleKey]
+) -> dict[tuple[str, TitleKey], tuple[int, int | None]]:
+    """(aspect, title) -> the revisions that are confirmed and reserved."""
+    c = captured_table.c
+    query = sa.select(c.aspect, c.title, c.revision, c.reserved_revision)
+    rows = await connection.execute(query.where(c.system == system, among(connection, c.title, titles)))
+    return {(aspect, TitleKey(title)): (revision, reserved) for aspect, title, revision, reserved in rows}
 
 
 async def titles(connection: AsyncConnection, system: str) -> list[TitleKey]:
@@ -692,10 +727,8 @@ async def forget_published(db: Database, connection: AsyncConnection, system: st
     return len(known)
 
 
-def _is(system: str, key: RawKey) -> tuple[Any, ...]:
-    return (raw_table.c.system == system, raw_table.c.kind == key.kind, raw_table.c.id == key.id)
-
-
-def _is_mark(system: str, each: Mark) -> tuple[Any, ...]:
+def _are(connection: AsyncConnection, system: str, marks: Sequence[Mark]) -> list[sa.ColumnElement[bool]]:
+    """A number is of one mark, so titles only find it."""
     c = dirty_table.c
-    return (c.system == system, c.title == each.title, c.number == each.number)
+    titles, numbers = [each.title for each in marks], [each.number for each in marks]
+    return [c.system == system, among(connection, c.title, titles), among(connection, c.number, numbers)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -11,7 +12,7 @@ from frontlist.clock import Clock
 from frontlist.contract import TitleKey
 from frontlist.source import Page, Raw, RawKey
 from frontlist.state import captured
-from frontlist.state.captured import Captured, Mark, Stored
+from frontlist.state.captured import Captured, Mark, Published, Stored
 from frontlist.state.database import CHUNK, Database
 
 SYSTEM = "consonance"
@@ -28,12 +29,12 @@ async def reserve(db: Database, *titles: TitleKey, print_: str = "A") -> list[in
 
 async def confirm(db: Database, revision: int, print_: str = "A", title: TitleKey = TITLE) -> None:
     async with db.begin() as c:
-        await captured.confirm(c, SYSTEM, "metadata", title, revision, print_, (revision, f'"{print_}"'))
+        await captured.confirm(c, SYSTEM, [Published("metadata", title, revision, print_, (revision, f'"{print_}"'))])
 
 
 async def learn(db: Database, revision: int, print_: str = "A") -> bool:
     async with db.begin() as c:
-        return await captured.learn(db, c, SYSTEM, "metadata", TITLE, revision, print_, None)
+        return bool(await captured.learn(db, c, SYSTEM, [Published("metadata", TITLE, revision, print_)]))
 
 
 async def known(db: Database, title: TitleKey = TITLE) -> Captured:
@@ -133,8 +134,40 @@ async def test_an_unreadable_confirmation_keeps_the_last_readable(db: Database) 
     await confirm(db, first)
     [second] = await reserve(db, TITLE, print_="broken")
     async with db.begin() as c:
-        await captured.confirm(c, SYSTEM, "metadata", TITLE, second, "broken", None)
+        await captured.confirm(c, SYSTEM, [Published("metadata", TITLE, second, "broken")])
     assert await known(db) == Captured(second, "broken", None, first, '"A"')
+
+
+def documents() -> st.SearchStrategy[Published]:
+    """Of two titles, in one or two aspects: readable, gone, or neither."""
+
+    def made(aspect: str, title: str, revision: int, state: str) -> Published:
+        readable = (revision, f'"{revision}"') if state == "readable" else None
+        return Published(aspect, TitleKey(title), revision, f"{state}/{revision}", readable, state == "gone")
+
+    states = st.sampled_from(["readable", "gone", "unreadable"])
+    return st.builds(
+        made, st.sampled_from(["metadata", "formats"]), st.sampled_from([TITLE, OTHER]), st.integers(1, 5), states
+    )
+
+
+@given(batch=st.lists(documents(), max_size=8), reserved=st.integers(0, 5))
+@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_many_documents_at_once_are_as_one_after_the_other(
+    db: Database, batch: list[Published], reserved: int
+) -> None:
+    batch = list({(each.aspect, each.title, each.revision): each for each in batch}.values())
+    batch.sort(key=lambda each: each.revision)  # as a topic holds them
+
+    async def outcome(parts: list[list[Published]]) -> tuple[object, set[TitleKey]]:
+        async with db.begin() as c:
+            await c.execute(sa.delete(captured.captured_table))
+            row = {"system": SYSTEM, "aspect": "metadata", "title": TITLE, "reserved_revision": reserved}
+            await db.upsert(c, captured.captured_table, [row])
+            surprises = [await captured.learn(db, c, SYSTEM, part) for part in parts]
+            return await captured.captured(c, SYSTEM, [TITLE, OTHER]), set().union(*surprises)
+
+    assert await outcome([batch]) == await outcome([[each] for each in batch])
 
 
 async def test_what_the_topic_holds_is_no_surprise_where_it_was_reserved_or_is_known(db: Database) -> None:
