@@ -23,7 +23,8 @@ from frontlist.cli.looking import summary
 from frontlist.clock import Clock
 from frontlist.embedded import Kafka
 from frontlist.errors import ConfigurationError
-from frontlist.runtime import PARTS, Installation
+from frontlist.process import PARTS
+from frontlist.runtime import Installation
 from frontlist.settings import Settings
 from frontlist.state import installation as installation_facts
 
