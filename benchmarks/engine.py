@@ -41,9 +41,10 @@ from frontlist.contract import (
 from frontlist.embedded import Postgres
 from frontlist.ensure import Delivery, EnsureSettings
 from frontlist.memory import collect_rarely
+from frontlist.planning import Active, Planner
 from frontlist.state import dossier, installation, schema, settled, work
 from frontlist.state.database import Database
-from frontlist.work import Active, Worker, WorkSettings
+from frontlist.work import Worker, WorkSettings
 
 DOCUMENT = DocumentKey("consonance", "metadata")
 BODY = {"title": "x" * 100}
@@ -138,9 +139,7 @@ async def once(url: str, titles: int, postmaster: int) -> Used:
         db,
         {Consumer.name: Consumer()},
         delivery,
-        tenant="benchmark",
-        active=lambda: Active(active.number, None),
-        capabilities=lambda: {"channel": Capabilities()},
+        Planner("benchmark", lambda: Active(active.number, None), lambda: {"channel": Capabilities()}),
         clock=clock,
         decisions="d",
         settings=WorkSettings(claim=2000),

@@ -37,7 +37,7 @@ def out(file: str, stands: str, instead: str, *tests: str) -> TakenOut:
 TAKEN_OUT: Sequence[TakenOut] = (
     # --- no stale write ----------------------------------------------------------------------------------------------
     out(
-        "work.py",
+        "ordering.py",
         "{str(key): int(each.revision) for key, each in dossier.documents.items()}",
         "dict[str, int]()",
         "test_the_vector_of_a_plan_is_stored_with_its_intent",
@@ -60,13 +60,13 @@ TAKEN_OUT: Sequence[TakenOut] = (
             (
                 "work.py",
                 "        self._in_hand |= {each.claim: each for each in claims}\n",
-                "            seen = {n: await self.look(c, n, [e.title for e in m]) for n, m in _split(claims)}\n"
-                "            self._early = seen\n"
+                "            look, mine = self.planner.look, _split(claims)\n"
+                "            self._early = {n: await look(c, n, [e.title for e in m]) for n, m in mine}\n"
                 "        self._in_hand |= {each.claim: each for each in claims}\n",
             ),
             (
                 "work.py",
-                "            seen = await self.look(c, consumer.name, names)\n",
+                "            seen = await self.planner.look(c, consumer.name, names)\n",
                 "            seen = self._early[consumer.name]\n",
             ),
         ),
@@ -109,7 +109,7 @@ TAKEN_OUT: Sequence[TakenOut] = (
         "test_an_older_or_equal_claim_is_refused_and_changes_nothing",
     ),
     out(
-        "work.py",
+        "ordering.py",
         "return max(others or wanted.values(), default=0)",
         "return max(wanted.values(), default=0)",
         "test_what_the_target_states_itself_is_no_newer_claim",
@@ -123,7 +123,7 @@ TAKEN_OUT: Sequence[TakenOut] = (
     TakenOut(
         (
             (
-                "jobs.py",
+                "orders.py",
                 "if have is not None and have.title != title and lets_go(desired) else None",
                 "if False else None",
             ),
@@ -135,39 +135,39 @@ TAKEN_OUT: Sequence[TakenOut] = (
         ),
     ),
     out(
-        "jobs.py",
+        "orders.py",
         "return isinstance(desired, Absent) or (isinstance(desired, Ensure) and desired.releases)",
         "return isinstance(desired, Absent)",
         "test_works_that_become_one_leave_their_products_live_and_their_title_record_withdrawn",
         "test_a_product_that_moves_ends_at_the_other_work_and_writes_stop",
     ),
     out(
-        "jobs.py",
+        "remembering.py",
         "if job.order.lets_go or key in waiting",
         "if key in waiting",
         "test_what_the_old_title_alone_has_filled_is_emptied",
     ),
     out(
-        "jobs.py",
+        "differences.py",
         "    _spare(target, job, have)\n",
         "",
         "test_what_a_person_made_of_it_meanwhile_is_left",
     ),
     out(
-        "jobs.py",
+        "remembering.py",
         "{*job.held, *map(",
         "{*map(",
         "test_an_erasure_that_is_held_waits_on_while_the_rest_is_written",
     ),
     out(
-        "work.py",
+        "ordering.py",
         "if value is not None or ours",
         "if True or ours",
         "test_what_nobody_of_us_has_filled_is_left_when_the_record_moves",
         "test_an_empty_value_empties_what_we_filled_and_what_was_adopted",
     ),
     out(
-        "work.py",
+        "ordering.py",
         "or ours.get(key) is not None or",
         "or",
         "test_an_empty_value_empties_what_we_filled_and_what_was_adopted",
@@ -175,7 +175,7 @@ TAKEN_OUT: Sequence[TakenOut] = (
         "test_what_the_old_work_alone_has_filled_is_emptied",
     ),
     out(
-        "work.py",
+        "ordering.py",
         ' or said.get("all") is True or key in cleared',
         "",
         "test_an_empty_value_empties_what_we_filled_and_what_was_adopted",
@@ -194,7 +194,7 @@ TAKEN_OUT: Sequence[TakenOut] = (
         "test_a_title_that_was_refused_is_due_though_the_other_lets_go_before_it_is_finished",
     ),
     out(
-        "work.py",
+        "planning.py",
         "settled.links_of(c, names, {title: holding.products_of(dossiers[title]) for title in names})",
         "settled.links_of(c, names)",
         "test_a_linked_record_follows_its_product_and_no_second_one_is_made",
@@ -218,7 +218,7 @@ TAKEN_OUT: Sequence[TakenOut] = (
         "test_the_time_out_is_shorter_than_the_deadline_that_remains",
     ),
     out(
-        "ensure.py",
+        "slices.py",
         "return self.began + self.seconds * 0.8",
         "return self.began + self.seconds",
         "test_the_deadline_of_a_call_ends_before_its_lease",
@@ -231,8 +231,8 @@ TAKEN_OUT: Sequence[TakenOut] = (
     ),
     out(
         "state/applied.py",
-        ".where(*_same(given), c.intent_claim == v.intent_claim)",
-        ".where(*_same(given))",
+        ".where(*same(given), c.intent_claim == v.intent_claim)",
+        ".where(*same(given))",
         "test_a_refused_remember_is_answered_and_puts_the_newer_intent_in_doubt",
         "test_a_write_that_was_overtaken_is_found_and_healed",
     ),
@@ -244,7 +244,7 @@ TAKEN_OUT: Sequence[TakenOut] = (
     ),
     # --- in doubt ----------------------------------------------------------------------------------------------------
     out(
-        "jobs.py",
+        "orders.py",
         "    if have is None or have.in_doubt(now):\n        return None\n    if desired is None:",
         "    if have is None:\n        return None\n    if desired is None:",
         "test_what_is_in_doubt_is_settled_whatever_its_hash",
@@ -257,7 +257,7 @@ TAKEN_OUT: Sequence[TakenOut] = (
         "test_after_a_restored_backup_everything_is_settled_outside_the_window",
     ),
     out(
-        "work.py",
+        "finishing.py",
         "dues = [look if look > now else now + 60 * SECOND] if look is not None else []",
         "dues = list[int]()",
         "test_a_write_without_an_answer_is_read_back_now_and_once_more_later",
@@ -265,7 +265,7 @@ TAKEN_OUT: Sequence[TakenOut] = (
     ),
     TakenOut(
         (
-            ("jobs.py", "        look = now + round(look_again * SECOND)\n", "        pass\n"),
+            ("remembering.py", "        look = now + round(look_again * SECOND)\n", "        pass\n"),
             ("ensure.py", "c, doubtful, now, again)", "c, doubtful, now, None)"),
         ),
         ("test_a_write_without_an_answer_is_read_back_now_and_once_more_later",),
@@ -277,8 +277,8 @@ TAKEN_OUT: Sequence[TakenOut] = (
         "test_what_is_in_doubt_is_settled_though_the_plan_no_longer_names_it",
     ),
     out(
-        "work.py",
-        "orders.append(Order(claim, resource, None, vector, each, span=title.span))",
+        "ordering.py",
+        "found.append(Order(claim, resource, None, vector, each, span=title.span))",
         "pass",
         "test_what_is_in_doubt_is_settled_though_the_plan_no_longer_names_it",
     ),
@@ -301,7 +301,7 @@ TAKEN_OUT: Sequence[TakenOut] = (
         "test_a_sweep_ends_though_a_system_was_taken_out",
     ),
     out(
-        "state/applied.py",
+        "state/recovered.py",
         "sa.update(applied_table).values(applied_claim=-1)",
         "sa.update(applied_table).values(applied_claim=applied_table.c.applied_claim)",
         "test_after_a_restored_backup_everything_is_in_doubt",
@@ -327,18 +327,18 @@ TAKEN_OUT: Sequence[TakenOut] = (
     out(
         "intake.py",
         "        self._placed -= {(at.topic, at.partition) for at in revoked}\n",
-        "        self._placed -= {(at.topic, at.partition) for at in revoked}\n        self._stood.clear()\n",
+        "        self._placed -= {(at.topic, at.partition) for at in revoked}\n        self.positions.forget()\n",
         "test_a_backup_that_is_restored_while_partitions_move_is_noticed",
     ),
     out(
-        "state/applied.py",
+        "state/recovered.py",
         "for place, row in there.items()}",
         "for place, row in there.items() if False}",
         "test_what_a_backup_knows_stays_and_what_was_written_since_is_added",
     ),
     out(
-        "state/applied.py",
-        "            done.append((*_key(*place), *stands.values()))\n",
+        "state/recovered.py",
+        "            done.append((*key(*place), *stands.values()))\n",
         "",
         "test_a_write_that_a_backup_knows_as_intended_alone_was_done",
     ),
@@ -350,18 +350,18 @@ TAKEN_OUT: Sequence[TakenOut] = (
     ),
     out(
         "restoring.py",
-        "                await applied.forget_images(c, at, titles)\n",
+        "                await images.forget(c, at, titles)\n",
         "",
         "test_nothing_that_a_backup_kept_of_an_erased_person_is_kept_on",
     ),
     out(
         "capture.py",
-        "surprises = await captured.learn(self.db, c, self.system, list(_published(batch)))",
+        "surprises = await captured.learn(self.db, c, self.system, list(published(batch)))",
         "surprises = set[TitleKey]()",
         "test_a_title_that_came_since_the_backup_is_never_said_to_be_gone",
     ),
     out(
-        "state/captured.py",
+        "state/dirty.py",
         "c.read_again == read_again, *([~_missing()] if read_again else []))",
         "c.read_again == read_again)",
         "test_a_title_that_went_away_since_the_backup_never_comes_back",
@@ -380,7 +380,7 @@ TAKEN_OUT: Sequence[TakenOut] = (
         "test_a_write_whose_connection_never_stood_is_surely_not_done",
     ),
     out(
-        "work.py",
+        "finishing.py",
         "return random.uniform(0.0, longest)  # noqa: S311  jitter, nothing secret",
         "return longest",
         "test_pauses_before_a_retry_have_full_jitter_and_double",
@@ -398,7 +398,7 @@ TAKEN_OUT: Sequence[TakenOut] = (
         "test_a_busy_server_s_wish_is_carried_with_the_error",
     ),
     out(
-        "work.py",
+        "finishing.py",
         "        if result.after is not None:\n            return result.after\n",
         "",
         "test_what_a_target_asks_for_is_the_not_before_of_that_title_and_holds_up_no_other",
@@ -424,19 +424,19 @@ TAKEN_OUT: Sequence[TakenOut] = (
         "test_after_the_pause_one_probes_and_its_success_closes",
     ),
     out(
-        "jobs.py",
+        "differences.py",
         "            out |= group & set(wanted.fields) if group & out else set()\n    if not isinstance",
         "            pass\n    if not isinstance",
         "test_a_refused_field_is_parked_with_its_group_and_the_rest_applied",
     ),
     out(
-        "ensure.py",
+        "calls.py",
         'return bool(getattr(target, "divisible", False)) and',
         "return False and",
         "test_a_refusal_that_names_no_field_is_bisected_over_the_fields",
     ),
     out(
-        "jobs.py",
+        "orders.py",
         '        and why["value"] == fingerprint(desired.fields[FieldKey(key)])\n',
         "",
         "test_a_refused_field_is_parked_with_its_group_and_the_rest_applied",
@@ -454,25 +454,25 @@ TAKEN_OUT: Sequence[TakenOut] = (
         "test_a_refused_field_is_tried_again_when_the_targets_schema_or_options_change",
     ),
     out(
-        "jobs.py",
+        "orders.py",
         '        and why["since"] > lately\n',
         "",
         "test_a_refused_field_is_tried_again_daily",
     ),
     out(
-        "jobs.py",
+        "orders.py",
         'severity="high" if isinstance(order.desired, Ensure) and key in order.desired.narrows else "normal",',
         'severity="normal",',
         "test_a_refused_narrowing_alerts",
     ),
     out(
-        "jobs.py",
+        "orders.py",
         'if have.dead and have.dead["fingerprint"] == fingerprint_of(desired):',
         "if False:",
         "test_a_dead_letter_is_not_called_again_until_it_changes",
     ),
     out(
-        "jobs.py",
+        "orders.py",
         'if have.dead and have.dead["fingerprint"] == fingerprint_of(desired):',
         "if have.dead:",
         "test_a_dead_letter_is_not_called_again_until_it_changes",
@@ -496,7 +496,7 @@ TAKEN_OUT: Sequence[TakenOut] = (
         "test_a_dead_letter_is_kept_and_a_re_drive_lets_it_through_once",
     ),
     out(
-        "ensure.py",
+        "calls.py",
         "        elif isinstance(error, DeadLetter):\n",
         "        elif isinstance(error, DeadLetter):\n            raise error\n",
         "test_a_dead_letter_holds_up_no_other_resource_of_its_title",
@@ -504,20 +504,20 @@ TAKEN_OUT: Sequence[TakenOut] = (
     TakenOut(
         (
             (
-                "ensure.py",
+                "calls.py",
                 '            end(jobs, Result("stopped", f"{type(error).__name__}: {error}"))\n',
                 "            raise error\n",
             ),
             (
                 "work.py",
-                "title))\n        except Exception as error:\n            if gone(error):\n",
-                "title))\n        except Exception as error:\n            if True:\n",
+                "._finish(title)\n        except Exception as error:\n            if gone(error):\n",
+                "._finish(title)\n        except Exception as error:\n            if True:\n",
             ),
         ),
         ("test_a_bug_of_ours_stops_that_row_alone",),
     ),
     out(
-        "work.py",
+        "finishing.py",
         'return work.Finished(claim, "stopped", plain(title.error), due_at=now + DAY)',
         'return work.Finished(claim, "stopped", plain(title.error))',
         "test_what_stopped_is_tried_daily_so_that_its_due_times_still_come",
@@ -529,26 +529,26 @@ TAKEN_OUT: Sequence[TakenOut] = (
         "test_what_stopped_is_tried_at_each_release",
     ),
     out(
-        "ensure.py",
-        "(isinstance(error, Refuse | DeadLetter) or _again(lane.target, chunk, error))",
-        "_again(lane.target, chunk, error)",
+        "calls.py",
+        "(isinstance(error, Refuse | DeadLetter) or _again(part.target, chunk, error))",
+        "_again(part.target, chunk, error)",
         "test_titles_go_in_one_array_and_the_refused_one_is_found_by_halves",
     ),
     out(
-        "ensure.py",
-        "(isinstance(error, Refuse | DeadLetter) or _again(lane.target, chunk, error))",
+        "calls.py",
+        "(isinstance(error, Refuse | DeadLetter) or _again(part.target, chunk, error))",
         "isinstance(error, Refuse | DeadLetter)",
         "test_an_array_that_fails_on_the_server_again_is_bisected",
     ),
     # --- missing parents, slow titles --------------------------------------------------------------------------------
     out(
-        "work.py",
+        "finishing.py",
         'if plan.waits and outcome in ("unchanged", "applied"):',
         "if False:",
         "test_a_title_waits_for_its_document_and_wakes_when_it_comes",
     ),
     out(
-        "intake.py",
+        "storing.py",
         "            newer = await dossier.store(self.db, c, documents)\n",
         "            await dossier.store(self.db, c, documents)\n            newer = []\n",
         "test_a_title_waits_for_its_document_and_wakes_when_it_comes",
@@ -591,13 +591,13 @@ TAKEN_OUT: Sequence[TakenOut] = (
     ),
     # --- priority and budget -----------------------------------------------------------------------------------------
     out(
-        "intake.py",
+        "due.py",
         "    return work.PRIORITIES.get(each.key.aspect, work.Priority.METADATA)\n",
         "    return work.Priority.METADATA\n",
         "test_rights_go_before_milestones_formats_metadata_and_assets_and_live_before_backfill",
     ),
     out(
-        "intake.py",
+        "due.py",
         "    if each.first:\n        return work.Priority.BACKFILL\n",
         "",
         "test_rights_go_before_milestones_formats_metadata_and_assets_and_live_before_backfill",
@@ -709,7 +709,7 @@ TAKEN_OUT: Sequence[TakenOut] = (
     ),
     # --- what people do ----------------------------------------------------------------------------------------------
     out(
-        "jobs.py",
+        "differences.py",
         "if order.applied is not None and order.applied.present and _stood(target, order.applied):",
         "if False:",
         "test_what_a_person_removed_is_a_finding_and_never_made_again",
@@ -721,7 +721,7 @@ TAKEN_OUT: Sequence[TakenOut] = (
         "test_a_record_that_a_person_deletes_is_a_finding_though_nothing_of_its_title_changes",
     ),
     out(
-        "jobs.py",
+        "remembering.py",
         "removed=job.actual is None and stood,",
         "removed=False,",
         "test_the_finding_stays_while_the_title_is_worked_again_and_closes_once_the_record_is_back",
@@ -764,13 +764,13 @@ TAKEN_OUT: Sequence[TakenOut] = (
         "test_elements_that_vanish_wait_and_a_rejected_loss_is_not_published",
     ),
     out(
-        "jobs.py",
+        "differences.py",
         "for key, brake in job.desired.brake.items():",
         "for key, brake in [(key, brakes.Brake.OFFERED) for key in job.desired.fields]:",
         "test_an_explicit_restriction_of_rights_is_never_braked",
     ),
     out(
-        "jobs.py",
+        "differences.py",
         "if job.actual is None or not order.desired.brake:",
         "if job.actual is None:",
         "test_what_goes_for_an_explicit_restriction_is_never_braked",
@@ -783,7 +783,7 @@ TAKEN_OUT: Sequence[TakenOut] = (
     ),
     out(
         "state/applied.py",
-        "    await _keep_before_images(db, connection, [each for each in intents if each.resource in got], now)\n",
+        "    await images.keep(db, connection, kept)\n",
         "",
         "test_before_images_and_the_journal_say_what_was_overwritten",
     ),
@@ -814,13 +814,13 @@ TAKEN_OUT: Sequence[TakenOut] = (
     ),
     # --- positions and rebuilds --------------------------------------------------------------------------------------
     out(
-        "intake.py",
+        "storing.py",
         "            newer = await dossier.store(self.db, c, documents)\n",
         "            newer = await dossier.store(self.db, c, documents)\n            await c.commit()\n",
         "test_documents_and_their_offset_are_stored_together_or_not_at_all",
     ),
     out(
-        "intake.py",
+        "positions.py",
         "if topic_id and known and topic_id != known:",
         "if False:",
         "test_a_position_on_a_topic_that_was_recreated_ends_the_run_and_nothing_is_read",

@@ -13,12 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontlist import brakes, decisions, pins
 from frontlist.contract import Desired, Dossier, Ensure, FieldKey, Finding, Json, Resource, TitleKey
-from frontlist.jobs import Result
+from frontlist.orders import Result, fingerprint_of
 from frontlist.pins import Pin, Pins, Put
 from frontlist.state import dead, erased, held, settled, sweeps, work
 from frontlist.state.database import Database
 from frontlist.state.statement import Parameters, Statement
-from frontlist_schemas.canonical import fingerprint
 
 #: Outcomes after which nothing more is to be expected of a sweep's title for now.
 PENDING = frozenset({"retry", "busy"})
@@ -44,7 +43,7 @@ class Beside:
     def heard(self, resource: Resource, desired: Desired | None, result: Result) -> Sequence[Finding]:
         """The findings of a result, without those of a dead letter that a person discarded."""
         if result.outcome == "dead-lettered" and not result.called:
-            print_ = printed(desired)
+            print_ = fingerprint_of(desired)
             if any(each.discarded and each.fingerprint == print_ for each in self.dead.get(resource, ())):
                 return ()
         return result.findings
@@ -160,7 +159,7 @@ async def _dead(db: Database, connection: AsyncConnection, consumer: str, there:
     for each in done.brought:
         if each.outcome == "dead-lettered" and each.desired is not None:
             stated = dict(each.desired.fields) if isinstance(each.desired, Ensure) else None
-            print_ = printed(each.desired)
+            print_ = fingerprint_of(each.desired)
             buried.add((each.resource, print_))
             known = any(one.fingerprint == print_ for one in there.dead.get(each.resource, ()))
             if each.called or not known:
@@ -173,11 +172,6 @@ async def _dead(db: Database, connection: AsyncConnection, consumer: str, there:
         why = _closes(one, done, buried)
         if why:
             await dead.close(connection, [one], why, now)
-
-
-def printed(desired: Desired | None) -> str:
-    """As the engine knows a desired state again."""
-    return fingerprint(dict(desired.fields) if isinstance(desired, Ensure) else None)
 
 
 def _closes(letter: dead.Letter, done: Done, buried: set[tuple[Resource, str]]) -> str | None:

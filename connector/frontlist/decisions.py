@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontlist.contract import Json
-from frontlist.state import applied, settled
+from frontlist.state import outbox, settled
 from frontlist.state.database import Database
 from frontlist.state.settled import Decision
 
@@ -23,4 +23,4 @@ async def decide(db: Database, connection: AsyncConnection, topic: str, bodies: 
 async def keep(db: Database, connection: AsyncConnection, topic: str, made: Sequence[Decision]) -> None:
     """Those that take effect, under numbers that they have already."""
     kept = await settled.save_decisions(db, connection, made)
-    await applied.post(db, connection, [(topic, f"{each.kind}/{each.key}", each.value) for each in kept])
+    await outbox.post(db, connection, [(topic, f"{each.kind}/{each.key}", each.value) for each in kept])

@@ -14,8 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from frontlist.contract import FieldKey, Resource, TitleKey
 from frontlist.source import Raw, RawKey, Source, Watching
 from frontlist.state import drift
-from frontlist.state.captured import Stored
 from frontlist.state.database import Database
+from frontlist.state.mirror import Stored
 
 log = structlog.get_logger(__name__)
 

@@ -19,14 +19,17 @@ from frontlist.contract import Resource, TitleKey
 from frontlist.decisions import decide
 from frontlist.errors import ConfigurationError
 from frontlist.source import Raw, RawKey, Source
-from frontlist.state import captured, erased, installation, settled
-from frontlist.state.applied import applied_table, before_table, outbox_table
-from frontlist.state.captured import captured_table, raw_table
+from frontlist.state import dirty, erased, installation, settled
+from frontlist.state.applied import applied_table
+from frontlist.state.captured import captured_table
 from frontlist.state.database import CHUNK, dump, load, takes_long
 from frontlist.state.dead import dead_table
 from frontlist.state.dossier import document_table
 from frontlist.state.findings import finding_table
 from frontlist.state.held import held_table
+from frontlist.state.images import before_table
+from frontlist.state.mirror import raw_table
+from frontlist.state.outbox import outbox_table
 from frontlist.vanishing import without
 
 if TYPE_CHECKING:
@@ -58,7 +61,7 @@ async def forget(it: runtime.Installation, who: str) -> Forgotten:
         omit = frozenset({*decided, who})
         for name, source in it.sources.items():
             titles = await _scrub(c, name, source, who, omit)
-            await captured.mark(it.db, c, name, titles)
+            await dirty.mark(it.db, c, name, titles)
             done.titles = sorted({*done.titles, *titles})
         for start in range(0, len(done.titles), CHUNK):
             part = done.titles[start : start + CHUNK]
@@ -115,7 +118,7 @@ async def _publish(it: runtime.Installation, c: AsyncConnection, titles: Sequenc
     t = captured_table.c
     rows = (await c.execute(sa.select(t.system, t.title).where(t.title.in_(titles)).distinct())).all()
     for name in it.sources:
-        await captured.mark(it.db, c, name, [TitleKey(row.title) for row in rows if row.system == name])
+        await dirty.mark(it.db, c, name, [TitleKey(row.title) for row in rows if row.system == name])
 
 
 async def _forget_statements(c: AsyncConnection, titles: Sequence[TitleKey], omit: frozenset[str]) -> None:

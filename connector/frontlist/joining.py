@@ -6,14 +6,14 @@ from collections.abc import Mapping
 
 from frontlist import decisions
 from frontlist import mapping as field_mapping
-from frontlist.capture import read_to_end
+from frontlist.due import all_due
 from frontlist.errors import ConfigurationError
-from frontlist.intake import all_due, recreated
-from frontlist.kafka import TopicState
+from frontlist.kafka import TopicState, read_to_end
+from frontlist.planning import Active
+from frontlist.positions import recreated
 from frontlist.runtime import Installation, half_rebuilt
-from frontlist.state import applied, dossier, installation, settled, work
+from frontlist.state import applied, dossier, installation, outbox, settled, work
 from frontlist.state.database import takes_long
-from frontlist.work import Active
 from frontlist_schemas.canonical import fingerprint
 
 
@@ -100,7 +100,7 @@ async def activate(it: Installation) -> Active:
         if current is None or current.fingerprint != print_:
             current = await installation.activate(it.db, c, print_, it.mapping.text)
             body = {"body": {"fingerprint": print_, "text": it.mapping.text}, "number": current.number}
-            await applied.post(it.db, c, [(it.decisions, "mapping/active", body)])
+            await outbox.post(it.db, c, [(it.decisions, "mapping/active", body)])
             consumers = await installation.registered(c)
             now = await it.db.now(c)
             await work.mark(it.db, c, await all_due(c, consumers, now, f"mapping/{current.number}"))

@@ -1,4 +1,4 @@
-"""Kafka: connection settings, topics and their identity."""
+"""Kafka: connection settings, topics and their identity, transactions, and reading outside of a group."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError as ClientError
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
@@ -295,6 +295,34 @@ async def begins_at(
     ends = await consumer.end_offsets(partitions)
     asked = await consumer.offsets_for_times(dict.fromkeys(partitions, since // 1000))
     return {at: asked[at].offset if asked.get(at) else ends[at] for at in partitions}
+
+
+async def read_to_end(
+    settings: KafkaSettings, topics: Sequence[str], stored: Mapping[tuple[str, int], int], since: int = 0
+) -> AsyncIterator[tuple[list[ConsumerRecord], dict[tuple[str, int], int]]]:
+    """Committed records of whole topics, from the stored offsets to their present ends, in batches with positions.
+
+    `since`: records of before it are passed over (microseconds since 1970, by their own times).
+    Raises ConfigurationError where a topic ends before a stored offset: it was re-created or cut.
+    """
+    async with reading(settings) as consumer:
+        partitions = [TopicPartition(name, p) for name in topics for p in range(settings.partitions_of(name))]
+        consumer.assign(partitions)
+        ends = await consumer.end_offsets(partitions)
+        begins = await begins_at(consumer, partitions, since)
+        for at in partitions:
+            start = stored.get((at.topic, at.partition), 0)
+            if start > ends[at]:
+                raise ConfigurationError(
+                    f"{at.topic}[{at.partition}] ends at {ends[at]}, but we stood at {start}: it was re-created or cut",
+                    where=settings.bootstrap,
+                    cure="frontlist republish",
+                )
+            consumer.seek(at, max(start, begins[at]))
+        while any([await consumer.position(at) < ends[at] for at in partitions]):
+            got = await consumer.getmany(timeout_ms=200, max_records=500)
+            batch = [record for records in got.values() for record in records]
+            yield batch, {(at.topic, at.partition): await consumer.position(at) for at in partitions}
 
 
 def unreachable(settings: KafkaSettings, error: BaseException | str) -> FrontlistError:

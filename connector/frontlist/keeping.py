@@ -14,14 +14,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from frontlist.clock import DAY, Clock
 from frontlist.errors import said
 from frontlist.state import processes
-from frontlist.state.applied import applied_table, before_table, outbox_table
-from frontlist.state.captured import raw_table
+from frontlist.state.applied import applied_table
 from frontlist.state.database import Database, gone
 from frontlist.state.dead import dead_table
 from frontlist.state.dossier import document_table
 from frontlist.state.drift import look_table
 from frontlist.state.findings import finding_table
 from frontlist.state.held import held_table, passed_table
+from frontlist.state.images import before_table
+from frontlist.state.mirror import raw_table
+from frontlist.state.outbox import outbox_table
 from frontlist.state.sweeps import drift_table, sweep_table, sweep_title_table
 from frontlist.state.work import work_table
 from frontlist.waiting import wait

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from frontlist.breaker import Breaker
 from frontlist.budget import Budget, Prepaid
 from frontlist.contract import Target
-from frontlist.jobs import Job, Result, end, open_ones
+from frontlist.jobs import Job, end, open_ones
+from frontlist.orders import Result
 from frontlist.state import work
 from frontlist.turns import Turns
 

@@ -13,7 +13,7 @@ from frontlist.clock import Clock
 from frontlist.errors import FrontlistError, said
 from frontlist.kafka import MAX_BYTES, KafkaSettings, end, unreachable
 from frontlist.observed import UNOBSERVED, Observed
-from frontlist.state import applied, processes
+from frontlist.state import outbox, processes
 from frontlist.state.database import Database, gone, reason
 from frontlist.waiting import wait
 
@@ -48,17 +48,17 @@ class Outbox:
     async def once(self, producer: AIOKafkaProducer) -> int:
         """Answers how many were sent. Sent twice after a crash: readers compare numbers."""
         async with self.db.read() as c:
-            if not await applied.posted(c, 1):
+            if not await outbox.posted(c, 1):
                 return 0
         async with self.db.begin() as c:
             leases = list((await processes.acquire(self.db, c, [("outbox", self._me)], 10.0)).values())
-            rows = await applied.posted(c, 500) if leases else []
+            rows = await outbox.posted(c, 500) if leases else []
         if not rows:
             return 0
         sent = [await producer.send(row.topic, row.value.encode(), key=row.key.encode()) for row in rows]
         await asyncio.gather(*sent)
         async with self.db.begin() as c:
-            await applied.sent(c, [row.number for row in rows])
+            await outbox.sent(c, [row.number for row in rows])
             # At once: a command that ends, or a process, would keep everybody else waiting.
             await processes.give_back(c, leases)
         self.observed.sent(Counter(row.topic for row in rows))

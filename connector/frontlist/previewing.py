@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from frontlist import aftermath, process, runtime
 from frontlist.contract import Actual, Desired, Ensure, FieldKey, Json, Mode, Resource, Target, TitleKey
 from frontlist.modes import imprint, may_write
+from frontlist.ordering import has_it, keeps, proposal, stated_at, without_first_erasures
 from frontlist.pins import Put
+from frontlist.planning import Active, Planner, Seen
 from frontlist.state import applied, installation
 from frontlist.state.work import Priority
-from frontlist.work import Active, Seen, Worker, has_it, keeps, proposal, stated_at, without_first_erasures
 
 #: Titles that are planned and read together.
 PAGE = 50
@@ -75,7 +76,7 @@ class Preview:
     def __init__(self, it: runtime.Installation, priority: Priority) -> None:
         """`priority`: of the work that it previews, as a pause may be of one alone."""
         self.it, self.priority = it, priority
-        self._worker: Worker | None = None
+        self._planner: Planner | None = None
 
     async def looked(
         self, consumer: str, titles: Sequence[TitleKey], say: Callable[[int], None] = lambda _: None
@@ -88,12 +89,12 @@ class Preview:
             say(start + len(page))
 
     async def _page(self, name: str, titles: Sequence[TitleKey]) -> list[Looked]:
-        worker = await self._ready()
+        planner = await self._ready()
         consumer = self.it.plugins.consumers[name]
         async with self.it.db.read() as c:
             now = await self.it.db.now(c)
-            seen = await worker.look(c, name, titles)
-            plans = {t: worker.plan(consumer, seen.dossiers[t], seen, worker.active(), now)[0] for t in titles}
+            seen = await planner.look(c, name, titles)
+            plans = {t: planner.plan(consumer, seen.dossiers[t], seen, planner.active(), now)[0] for t in titles}
             resources = [each.resource for plan in plans.values() if plan for each in plan.desired]
             have = dict(seen.held) | await applied.of_resources(c, name, resources)
             there = await aftermath.beside(c, name, titles, resources)
@@ -109,13 +110,13 @@ class Preview:
             for title, planned, put in ordered
         ]
 
-    async def _ready(self) -> Worker:
-        if self._worker is None:
+    async def _ready(self) -> Planner:
+        if self._planner is None:
             await self.it.introspect()
             async with self.it.db.read() as c:
                 active = await installation.active(c)
-            self._worker = process.worker(self.it, Active(active.number if active else 0, self.it.mapping))
-        return self._worker
+            self._planner = process.planner(self.it, Active(active.number if active else 0, self.it.mapping))
+        return self._planner
 
     async def _read(self, desired: Sequence[Desired]) -> Mapping[Resource, Actual | None]:
         found: dict[Resource, Actual | None] = {}

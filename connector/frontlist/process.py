@@ -16,17 +16,20 @@ from frontlist import joining, ownership, recovering
 from frontlist.brakes import Brakes
 from frontlist.capture import Capture
 from frontlist.contract import Capabilities
+from frontlist.due import all_due
 from frontlist.ending import within_grace
 from frontlist.ensure import Delivery
 from frontlist.errors import ConfigurationError, DeliveryError, said
 from frontlist.gentleness import Backfill
 from frontlist.health import Facts
 from frontlist.instruments import Instruments, Watch
-from frontlist.intake import Intake, all_due, recreated
+from frontlist.intake import Intake
 from frontlist.kafka import TopicState
 from frontlist.keeping import Keeper
 from frontlist.outbox import Outbox
 from frontlist.ownership import PORTAL
+from frontlist.planning import Active, Planner
+from frontlist.positions import recreated
 from frontlist.runtime import Installation, alone
 from frontlist.serving import Probes, Serving
 from frontlist.source import Source
@@ -35,7 +38,7 @@ from frontlist.state.database import Database, gone, takes_long
 from frontlist.sweeping import Sweeper
 from frontlist.tracing import Exporting, Traces
 from frontlist.waiting import ended, meanwhile, wait
-from frontlist.work import Active, Worker
+from frontlist.work import Worker
 from frontlist_schemas.canonical import fingerprint
 
 log = structlog.get_logger(__name__)
@@ -191,7 +194,7 @@ class Running:
             if "intake" in chosen:
                 group.create_task(self._intake(woken).run(stopping))
             if "work" in chosen:
-                working = worker(it, self.active, woken, consumers, waiting=self._waiting(consumers))
+                working = _worker(it, self.active, woken, consumers, self._waiting(consumers))
                 for task in (*self.asked.known.values(), self.asked.fit):
                     task.add_done_callback(lambda _: woken.set())
                 group.create_task(working.run(stopping))
@@ -246,7 +249,7 @@ class Running:
             step=it.step,
             observed=it.observed,
         )
-        intake.know(self.there)
+        intake.positions.know(self.there)
         return intake
 
     async def _watch_topics(self) -> None:
@@ -277,12 +280,16 @@ def _capture(it: Installation, source: Source) -> Capture:
     )
 
 
-def worker(
+def planner(it: Installation, active: Active) -> Planner:
+    return Planner(it.settings.tenant, lambda: active, lambda: it.known)
+
+
+def _worker(
     it: Installation,
     active: Active,
-    woken: asyncio.Event | None = None,
-    consumers: Sequence[str] | None = None,
-    waiting: Callable[[], Mapping[str, str]] = dict,
+    woken: asyncio.Event,
+    consumers: Sequence[str] | None,
+    waiting: Callable[[], Mapping[str, str]],
 ) -> Worker:
     """The worker of this process with its delivery."""
     chosen = {name: each for name, each in it.plugins.consumers.items() if consumers is None or name in consumers}
@@ -305,9 +312,7 @@ def worker(
         it.db,
         chosen,
         delivery,
-        tenant=it.settings.tenant,
-        active=lambda: active,
-        capabilities=lambda: it.known,
+        planner(it, active),
         clock=it.clock,
         decisions=it.decisions,
         woken=woken,

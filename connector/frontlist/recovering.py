@@ -11,16 +11,17 @@ from aiokafka import TopicPartition
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontlist import forgetting, joining
-from frontlist.capture import read_to_end
 from frontlist.clock import DAY
+from frontlist.due import all_due
 from frontlist.errors import ConfigurationError
-from frontlist.intake import Intake, all_due, cut
-from frontlist.kafka import TopicState, reading
+from frontlist.kafka import TopicState, read_to_end, reading
+from frontlist.positions import cut
 from frontlist.progress import Say, unsaid
 from frontlist.restoring import Restoring
 from frontlist.runtime import Installation, alone
-from frontlist.state import applied, captured, dossier, installation, settled, work
+from frontlist.state import captured, dossier, installation, outbox, recovered, settled, work
 from frontlist.state.database import takes_long
+from frontlist.storing import Storing
 from frontlist_schemas import topics
 
 log = structlog.get_logger(__name__)
@@ -57,7 +58,7 @@ async def read_back(it: Installation, there: Mapping[str, TopicState]) -> None:
     await _take_all(it, there, stored, since=since - CLOCKS)
     await forgetting.forget_again(it, since)
     async with it.db.begin() as c:
-        await applied.none_newer(c, await it.db.now(c))
+        await recovered.none_newer(c, await it.db.now(c))
         await it.db.raise_numbers(c)
         await installation.forget(c, installation.BEHIND)
 
@@ -73,7 +74,7 @@ async def nothing_is_sure(it: Installation) -> tuple[dict[tuple[str, int], int],
         since = await backed_up_at(c)
         await installation.state(it.db, c, {installation.BEHIND: str(since)})
         await work.free_all(c)
-        await applied.doubt_all(c)
+        await recovered.doubt_all(c)
         everyone = await installation.registered(c)
         await work.mark(it.db, c, await all_due(c, everyone, await it.db.now(c), "restored"))
         return {at: offset for at, (offset, _) in (await dossier.offsets(c)).items()}, since
@@ -97,14 +98,14 @@ async def _take_all(
 
     `since`: what was written before that is known; 0: nothing is, as in a rebuild.
     """
-    intake = Intake(it.db, it.settings.kafka, clock=it.clock, settings=it.settings.intake, further=it.further)
-    intake.know(there)
+    storing = Storing(it.db, it.settings.kafka.prefix, further=it.further)
+    storing.positions.know(there)
     counts: dict[str, int] = {}
     names = [it.decisions, it.links, *topics.changes(it.settings.kafka.prefix, it.further), it.journal]
     for place, name in enumerate(names, 1):
         counts[name] = 0
         journal = name == it.journal
-        taking = await Restoring.begin(it.db, it.settings.keep) if journal else intake
+        taking = await Restoring.begin(it.db, it.settings.keep) if journal else storing
         async for batch, _ in read_to_end(it.settings.kafka, [name], stored, since if journal else 0):
             await taking.take(batch)
             before, counts[name] = counts[name], counts[name] + len(batch)
@@ -137,13 +138,13 @@ async def _rebuild(it: Installation, say: Say) -> dict[str, int]:
     await joining.register(it)
     async with it.db.begin() as c:
         await takes_long(c)
-        await applied.clear(c)  # what one that was interrupted has left
+        await recovered.clear(c)  # what one that was interrupted has left
     counts = await _take_all(it, there, {}, say)
     async with it.db.begin() as c:
         await takes_long(c)
         now = await it.db.now(c)
         await it.db.raise_numbers(c)
-        await applied.none_newer(c, now)
+        await recovered.none_newer(c, now)
         before = await settled.decision(c, "mapping", "active")
         if before is not None:
             await installation.activate(it.db, c, before["fingerprint"], before["text"])
@@ -176,7 +177,7 @@ async def republish(it: Installation, say: Say = unsaid) -> Republished:
             links, decisions = await settled.everything(c)
             records = [(it.links, each.key, each.body) for each in links]
             records += [(it.decisions, f"{each.kind}/{each.key}", each.value) for each in decisions]
-            await applied.post(it.db, c, records)
+            await outbox.post(it.db, c, records)
             say(f"{len(records):,} links and decisions are to be published anew")
             titles: dict[str, int] = {}
             for name in it.sources:

@@ -17,12 +17,14 @@ from pydantic import ValidationError
 
 from frontlist.clock import DAY
 from frontlist.contract import FieldKey, Json, Resource, TitleKey
-from frontlist.intake import LARGEST, bisected, unreadable
 from frontlist.keeping import KeepSettings
-from frontlist.state import applied, erased, installation
-from frontlist.state.applied import Intent, Past
+from frontlist.records import LARGEST
+from frontlist.state import erased, images, installation, recovered
+from frontlist.state.applied import Intent
 from frontlist.state.database import Database, takes_long
 from frontlist.state.erased import Erasures
+from frontlist.state.recovered import Past
+from frontlist.unreadable import bisected, unreadable
 from frontlist_schemas.journal import Journal
 
 #: In place of words that may name a person who was erased: that the field was ours has to be known, what it said not.
@@ -44,10 +46,10 @@ class Restoring:
             await takes_long(c)
             erasures = await erased.decided(c, await db.now(c))
             consumers = await installation.registered(c)
-            await applied.forget_images(c, erasures.anywhere)
+            await images.forget(c, erasures.anywhere)
             for at in set(erasures.titles.values()):
                 titles = [title for title, when in erasures.titles.items() if when == at]
-                await applied.forget_images(c, at, titles)
+                await images.forget(c, at, titles)
                 await erased.put(db, c, consumers, titles, at)
             return cls(db, erasures, await db.now(c) - round(keep.before_images * DAY))
 
@@ -66,7 +68,7 @@ class Restoring:
                     past.append(self._past(read(record)))
                 except (ValueError, TypeError) as error:
                     await unreadable(self.db, c, record, error)
-            await applied.restore(self.db, c, past)
+            await recovered.restore(self.db, c, past)
 
     def _past(self, line: Journal) -> Past:
         title, fields = TitleKey(line.title), {FieldKey(key): each for key, each in line.fields.items()}

@@ -12,7 +12,7 @@ from frontlist.contract import Json
 from frontlist.decisions import decide
 from frontlist.errors import ConfigurationError
 from frontlist.pins import Pin, Pins
-from frontlist.state import captured, dead, findings, held, work
+from frontlist.state import dead, dirty, findings, held, work
 from frontlist.state.database import Database, takes_long
 from frontlist.state.dead import Letter
 from frontlist.state.held import Held
@@ -82,7 +82,7 @@ async def _over(db: Database, c: AsyncConnection, rows: Sequence[Held], how: str
     await held.settle(c, rows, how, now)
     for system in sorted({each.cell.resource.target for each in rows if _captures(each)}):
         mine = [each for each in rows if _captures(each) and each.cell.resource.target == system]
-        await captured.mark(db, c, system, [each.title for each in mine])
+        await dirty.mark(db, c, system, [each.title for each in mine])
         for each in mine:
             await findings.close_one(c, each.cell.consumer, each.title, f"held/{each.cell.resource}", now)
 

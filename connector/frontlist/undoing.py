@@ -16,12 +16,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from frontlist import pins, runtime
 from frontlist.contract import Ensure, FieldKey, Json, Resource, TitleKey
 from frontlist.decisions import decide
-from frontlist.jobs import left_to
+from frontlist.orders import left_to
 from frontlist.pins import Pin, Pins
 from frontlist.previewing import Looked, Preview
 from frontlist.state import work
-from frontlist.state.applied import CREATED, HAS_RUN, before_table
 from frontlist.state.database import CHUNK, load, takes_long
+from frontlist.state.images import CREATED, HAS_RUN, before_table
 
 Verdict = Literal["put back", "taken away", "changed since", "already so", "no longer planned", "not undoable"]
 #: Of a field that the plan leaves alone.

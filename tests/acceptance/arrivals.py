@@ -14,7 +14,7 @@ from confluent_kafka import Consumer, TopicPartition
 import tenants
 from frontlist import runtime
 from frontlist.settings import Settings
-from frontlist.state import captured
+from frontlist.state import feeds
 from frontlist_sandbox.catalogue.loading import load
 from frontlist_sandbox.consonance.model import Tenant
 
@@ -126,7 +126,7 @@ async def _unreadable(it: runtime.Installation) -> list[str]:
 async def _read_through(it: runtime.Installation, since: datetime) -> bool:
     """Whether Consonance was read from end to end by a pass that began after this."""
     async with it.db.read() as c:
-        cursor = (await captured.feeds(c, "consonance"))["works"].cursor
+        cursor = (await feeds.feeds(c, "consonance"))["works"].cursor
     if not isinstance(cursor, Mapping) or "full_began" not in cursor:
         return False
     return bool((cursor["done"] or not cursor["full"]) and datetime.fromisoformat(cursor["full_began"]) > since)

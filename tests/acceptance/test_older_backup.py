@@ -16,8 +16,9 @@ from acceptance.test_crashes import edit, ours
 from frontlist.contract import Resource, TitleKey
 from frontlist.embedded import Databases
 from frontlist.state import dead
-from frontlist.state.applied import before_table, outbox_table
 from frontlist.state.findings import finding_table
+from frontlist.state.images import before_table
+from frontlist.state.outbox import outbox_table
 from integration.test_recovery import TITLE, desk, named_nowhere
 
 WHOLE = True

@@ -16,9 +16,10 @@ from frontlist import process, recovering, runtime
 from frontlist.errors import ConfigurationError
 from frontlist.settings import Settings
 from frontlist.state import installation, schema, settled
-from frontlist.state.applied import applied_table, before_table
+from frontlist.state.applied import applied_table
 from frontlist.state.dossier import document_table
 from frontlist.state.findings import finding_table
+from frontlist.state.images import before_table
 
 WHOLE = True
 

@@ -18,7 +18,6 @@ from frontlist.errors import DeadLetter, Retry
 from frontlist.keeping import Keeper, KeepSettings, sizes
 from frontlist.settling import confirm, discard, let_through, reject
 from frontlist.state import (
-    applied,
     census,
     dead,
     dossier,
@@ -33,6 +32,7 @@ from frontlist.state import (
     work,
 )
 from frontlist.state.database import Database
+from frontlist.state.images import before_table
 from frontlist.sweeping import ReconcileSettings, Selection, Sweeper, begin, feed, turn
 from frontlist.work import Worker
 from integration.test_ensure import KEY, Place, Shelf, Wishes
@@ -117,7 +117,7 @@ class Scene(Place):
 
     async def images(self) -> list[Any]:
         async with self.db.read() as c:
-            return list((await c.execute(applied.before_table.select())).all())
+            return list((await c.execute(before_table.select())).all())
 
     async def pins(self) -> dict[str, Any]:
         async with self.db.read() as c:

@@ -12,12 +12,11 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 import tenants
-from frontlist.capture import read_to_end
 from frontlist.clock import Clock
 from frontlist.contract import DocumentKey, TitleKey
 from frontlist.errors import ConfigurationError
 from frontlist.intake import Intake, IntakeSettings
-from frontlist.kafka import KafkaSettings, Topics
+from frontlist.kafka import KafkaSettings, Topics, read_to_end
 from frontlist.state import dossier, installation, schema
 from frontlist.state.database import Database
 from frontlist_schemas.envelope import Envelope, encode
@@ -37,7 +36,7 @@ class Reader:
 
     async def intake(self, settings: IntakeSettings | None = None) -> Intake:
         found = Intake(self.db, self.kafka, clock=Clock(), settings=settings)
-        found.know(await self.topics.states())
+        found.positions.know(await self.topics.states())
         return found
 
     async def publish(self) -> None:
@@ -134,7 +133,7 @@ async def test_documents_and_their_offset_are_stored_together_or_not_at_all(read
     """A record without an offset fails after its document was stored, and takes it along."""
     [record] = [each async for batch, _ in read_to_end(reader.kafka, [reader.name], {}) for each in batch][:1]
     with pytest.raises(TypeError):
-        await (await reader.intake()).take([replace(record, offset=None)])
+        await (await reader.intake()).storing.take([replace(record, offset=None)])
     assert await reader.arrived() == []
 
 

@@ -19,11 +19,11 @@ from frontlist import Brake, Ensure, FieldKey, Plan, Resource, TitleKey
 from frontlist.brakes import Brakes, BrakeSettings
 from frontlist.clock import moment
 from frontlist.contract import Context, Dossier
+from frontlist.due import all_due
 from frontlist.errors import Retry
 from frontlist.gentleness import FACT, Backfill, BackfillSettings
-from frontlist.intake import all_due
 from frontlist.settings import Settings
-from frontlist.state import applied, dossier, installation, processes, sweeps, work
+from frontlist.state import applied, dossier, installation, processes, recovered, sweeps, work
 from frontlist.state.work import Priority
 from frontlist.step import no_step
 from frontlist.sweeping import Selection, begin, feed
@@ -194,7 +194,7 @@ async def test_after_a_restored_backup_everything_is_settled_outside_the_window(
     night.shelf.held["work:2/long"] = {"markdown": "of before the backup"}
     await night.wish("work:3", markdown="C")
     async with night.db.begin() as c:
-        await applied.doubt_all(c)
+        await recovered.doubt_all(c)
         everyone = await installation.registered(c)
         await work.mark(night.db, c, await all_due(c, everyone, await night.db.now(c), "restored"))
     await night.work()
@@ -341,7 +341,7 @@ async def test_texts_in_consonance_are_compared_and_settled_by_day_and_set_back_
         first = await begin(it.db, it.clock, "replay", Selection(), {"metadata": [title]})
         await tenants.until(lambda: ended(first), what="the replay")
         async with it.db.begin() as c:
-            await applied.doubt_all(c)
+            await recovered.doubt_all(c)
             everyone = await installation.registered(c)
             await work.mark(it.db, c, await all_due(c, everyone, await it.db.now(c), "restored"))
         await tenants.until(lambda: sure(it), seconds=180, what="no doubt")

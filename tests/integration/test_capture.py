@@ -15,14 +15,14 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 
 import tenants
 from frontlist.brakes import Brakes, BrakeSettings
-from frontlist.capture import Capture, CaptureSettings, read_to_end
+from frontlist.capture import Capture, CaptureSettings
 from frontlist.clock import Clock
 from frontlist.contract import Resource, TitleKey
 from frontlist.errors import ConfigurationError, Retry
-from frontlist.kafka import MAX_BYTES, KafkaSettings, Topics
+from frontlist.kafka import MAX_BYTES, KafkaSettings, Topics, read_to_end
 from frontlist.observed import UNOBSERVED, Observed
 from frontlist.source import Feed, Page, Raw, RawKey, Statement
-from frontlist.state import captured, held, schema
+from frontlist.state import captured, dirty, feeds, held, schema
 from frontlist.state.database import Database
 from frontlist.step import Step
 from frontlist_schemas import topics
@@ -194,7 +194,7 @@ class Stage:
         """Whether so many statements of the title are there at least, and nothing is to be published."""
         async with self.db.read() as c:
             open_ = await captured.still_reserved(c, SYSTEM)
-            marks = [await captured.marked(c, SYSTEM, 9, read_again=again) for again in (True, False)]
+            marks = [await dirty.marked(c, SYSTEM, 9, read_again=again) for again in (True, False)]
         there = [each for each in await self.published() if each.title == TITLE]
         return not open_ and not any(marks) and len(there) >= statements
 
@@ -228,7 +228,7 @@ async def test_nothing_is_published_before_every_feed_has_completed_a_pass(stage
     stage.shelf.contracts_answer = False
     async with stage.capturing():
         async with stage.db.read() as c:
-            assert (await captured.feeds(c, SYSTEM)).get("contracts") is None
+            assert (await feeds.feeds(c, SYSTEM)).get("contracts") is None
         await tenants.until(lambda: _complete(stage, "works"), what="the pass over all works")
         await asyncio.sleep(0.5)
         assert await stage.published() == []
@@ -238,7 +238,7 @@ async def test_nothing_is_published_before_every_feed_has_completed_a_pass(stage
 
 async def _complete(stage: Stage, feed: str) -> bool:
     async with stage.db.read() as c:
-        found = (await captured.feeds(c, SYSTEM)).get(feed)
+        found = (await feeds.feeds(c, SYSTEM)).get(feed)
     return found is not None and found.completed_at is not None
 
 

@@ -35,7 +35,7 @@ from frontlist.embedded import Databases
 from frontlist.intake import Intake, IntakeSettings
 from frontlist.kafka import KafkaSettings, Topics
 from frontlist.source import Feed, Page, Raw, RawKey, Statement
-from frontlist.state import captured, dossier, installation, schema
+from frontlist.state import captured, dirty, dossier, feeds, installation, mirror, schema
 from frontlist.state.database import Database
 from frontlist.step import Step
 from frontlist_schemas.topics import topic
@@ -378,15 +378,15 @@ class Capturing(RuleBasedStateMachine):
                 assert said[-1][1] == told[-1], f"{aspect} of {title} ends at {said[-1][1]}, not at {told[-1]}"
 
     async def _busy(self) -> bool:
-        r = captured.raw_table.c
+        r = mirror.raw_table.c
         missing = sa.select(sa.func.count()).where(r.missing_since.is_not(None), r.body.is_not(None))
         async with self.db.read() as c:
-            marks = [await captured.marked(c, SYSTEM, 9, read_again=again) for again in (True, False)]
+            marks = [await dirty.marked(c, SYSTEM, 9, read_again=again) for again in (True, False)]
             return bool(
                 any(marks)
                 or await captured.still_reserved(c, SYSTEM)
                 or (await c.execute(missing)).scalar_one()
-                or None in [each.completed_at for each in (await captured.feeds(c, SYSTEM)).values()]
+                or None in [each.completed_at for each in (await feeds.feeds(c, SYSTEM)).values()]
             )
 
     @rule(name=st.sampled_from(STEPS))

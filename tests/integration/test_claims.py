@@ -21,9 +21,11 @@ from frontlist.contract import (
     Target,
 )
 from frontlist.ensure import Delivery
-from frontlist.jobs import left_to
-from frontlist.state import applied, dossier, findings, settled, work
-from frontlist.work import Worker, stated_at
+from frontlist.ordering import stated_at
+from frontlist.orders import left_to
+from frontlist.state import applied, dossier, findings, recovered, settled, work
+from frontlist.state.images import before_table
+from frontlist.work import Worker
 from integration.test_ensure import Place, Removing, Wishes, worked
 from integration.test_ensure import place as place
 from integration.test_rules import Gate
@@ -59,12 +61,12 @@ class Claiming(Place):
 
     wishes: Claims
 
-    def worker(self, more: Mapping[str, Target] | None = None) -> Worker:
-        found = super().worker()
+    def worker(self, more: Mapping[str, Target] | None = None, **delivery: Any) -> Worker:
+        found = super().worker(**delivery)
         if more:
             targets = {"shelf": self.shelf, **more}
             found.delivery = Delivery(self.db, targets, process=found.process, clock=self.clock, journal="journal")
-            found.capabilities = lambda: dict.fromkeys(targets, Capabilities())
+            found.planner.capabilities = lambda: dict.fromkeys(targets, Capabilities())
         return found
 
 
@@ -333,7 +335,7 @@ async def test_what_the_old_title_alone_has_filled_is_emptied(at_old: Claiming, 
     await moves(at_old, first)
     assert await has(at_old) == ({"owner": NEW, **LIVE, "note": None}, NEW, False)
     async with at_old.db.read() as c:
-        images = await c.execute(applied.before_table.select().where(applied.before_table.c.field == "note"))
+        images = await c.execute(before_table.select().where(before_table.c.field == "note"))
     assert [(row.was, row.becomes) for row in images if row.title == NEW] == [('"of the old one"', "null")]
 
 
@@ -375,7 +377,7 @@ async def test_what_was_let_go_of_and_changed_by_a_person_is_no_drift(at_old: Cl
     at_old.shelf.held["shared"]["note"] = "a person's"
     await state(at_old, OLD, 2**61)
     async with at_old.db.begin() as c:
-        await applied.doubt_all(c)
+        await recovered.doubt_all(c)
     for _ in range(2):  # in doubt, and once more later, when nothing is
         await due(at_old, OLD)
         await worked(at_old)

@@ -15,9 +15,10 @@ from frontlist.instruments import Instruments
 from frontlist.settings import Settings
 from frontlist.source import Raw, RawKey
 from frontlist.state import findings, settled
-from frontlist.state.applied import applied_table, before_table
-from frontlist.state.captured import Stored
+from frontlist.state.applied import applied_table
 from frontlist.state.drift import look_table
+from frontlist.state.images import before_table
+from frontlist.state.mirror import Stored
 from integration.test_ensure import Place, Shelf, Wishes
 from integration.test_ensure import place as place
 

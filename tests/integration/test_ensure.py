@@ -17,9 +17,11 @@ from frontlist.contract import Context, Desired, DocumentKey, Dossier, Step, Ste
 from frontlist.ensure import Delivery, EnsureSettings
 from frontlist.errors import DeadLetter, Refuse, Retry
 from frontlist.observed import Observed
-from frontlist.state import applied, dossier, findings, installation, schema, settled, work
+from frontlist.planning import Active, Planner
+from frontlist.state import applied, dossier, findings, installation, outbox, schema, settled, work
 from frontlist.state.database import Database
-from frontlist.work import Active, Worker, WorkSettings
+from frontlist.state.images import before_table
+from frontlist.work import Worker, WorkSettings
 
 KEY = DocumentKey("consonance", ASPECTS[0])
 
@@ -133,9 +135,7 @@ class Place:
             self.db,
             {"wishes": self.wishes},
             bringing,
-            tenant="test",
-            active=lambda: Active(1, None),
-            capabilities=lambda: able,
+            Planner("test", lambda: Active(1, None), lambda: able),
             clock=self.clock,
             decisions=decisions,
             settings=WorkSettings(retry_first=0.001, retry_longest=0.001),
@@ -143,14 +143,14 @@ class Place:
 
     async def dies_after_writing(self) -> None:
         """A worker whose process is killed between a call and its outcome."""
-        one, written = self.worker(), asyncio.Event()
+        written = asyncio.Event()
 
         async def step(name: str) -> None:
             if name == "written":
                 written.set()
                 await asyncio.Event().wait()
 
-        one.delivery.step = step
+        one = self.worker(step=step)
         dying = asyncio.create_task(one.once())
         await asyncio.wait_for(written.wait(), 20)
         one.delivery.cancel()
@@ -369,8 +369,8 @@ async def test_before_images_and_the_journal_say_what_was_overwritten(place: Pla
     await place.wish("work:1", title="A")
     await place.work()
     async with place.db.read() as c:
-        [image] = (await c.execute(applied.before_table.select())).all()
-        journal = [row for row in await applied.posted(c, 10) if row.topic == "journal"]
+        [image] = (await c.execute(before_table.select())).all()
+        journal = [row for row in await outbox.posted(c, 10) if row.topic == "journal"]
     assert (image.field, image.was, image.becomes) == ("title", '"theirs"', '"A"')
     assert json.loads(journal[0].value)["fields"] == {"title": {"was": "theirs", "is": "A", "read": True}}
 

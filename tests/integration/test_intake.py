@@ -16,11 +16,13 @@ from aiokafka import ConsumerRecord, TopicPartition
 from frontlist import ASPECTS
 from frontlist.clock import Clock
 from frontlist.contract import Document, DocumentKey, TitleKey
-from frontlist.intake import Intake, OlderDatabaseError
+from frontlist.intake import Intake
 from frontlist.kafka import KafkaSettings
 from frontlist.observed import Observed
+from frontlist.positions import OlderDatabaseError
 from frontlist.state import dossier, findings, installation, schema, settled, work
 from frontlist.state.database import Database
+from frontlist.storing import Storing
 from frontlist_schemas.canonical import canonical
 from frontlist_schemas.envelope import Envelope, encode
 
@@ -31,10 +33,10 @@ NOW = 1_790_000_000_000_000
 
 
 class Installed:
-    """A database with one registered consumer, and the intake before it."""
+    """A database with one registered consumer, and what stores in it."""
 
     def __init__(self, db: Database) -> None:
-        self.db, self.intake = db, Intake(db, KafkaSettings(prefix="t"), clock=Clock())
+        self.db, self.storing = db, Storing(db, "t")
 
     async def document(self, title: str) -> Document:
         async with self.db.read() as c:
@@ -137,7 +139,7 @@ NO_DOCUMENT = [
 async def test_a_record_that_is_no_document_is_unreadable_and_those_around_it_arrive(
     on_sqlite: Installed, bad: ConsumerRecord[Any, Any], reason: str
 ) -> None:
-    await on_sqlite.intake.take(placed(good("work:1"), bad, good("work:2")))
+    await on_sqlite.storing.take(placed(good("work:1"), bad, good("work:2")))
     assert await on_sqlite.states("work:1", "work:bad", "work:2") == ["present", "unreadable", "present"]
     assert reason in str((await on_sqlite.document("work:bad")).reason)
     assert await on_sqlite.due() == {"work:1", "work:bad", "work:2"}
@@ -146,7 +148,7 @@ async def test_a_record_that_is_no_document_is_unreadable_and_those_around_it_ar
 
 async def test_all_of_these_in_one_batch_spoil_nothing_on_postgresql(on_postgresql: Installed) -> None:
     bad = [each for each, _ in NO_DOCUMENT]
-    await on_postgresql.intake.take(placed(good("work:1"), *bad, good("work:2")))
+    await on_postgresql.storing.take(placed(good("work:1"), *bad, good("work:2")))
     assert await on_postgresql.states("work:1", "work:bad", "work:2") == ["present", "unreadable", "present"]
     assert await on_postgresql.offset() == len(bad) + 2
 
@@ -156,7 +158,7 @@ async def test_a_record_that_names_no_title_becomes_a_finding_that_says_where(
     installed: Installed, key: bytes | None
 ) -> None:
     bad = record(key, b"{}")
-    await installed.intake.take(placed(good("work:1"), bad, good("work:2")))
+    await installed.storing.take(placed(good("work:1"), bad, good("work:2")))
     assert await installed.states("work:1", "work:2") == ["present", "present"]
     [finding] = await installed.findings()
     assert finding.where_ == f"{CHANGES}[0]@1"
@@ -166,28 +168,28 @@ async def test_a_record_that_names_no_title_becomes_a_finding_that_says_where(
 
 async def test_a_newer_minor_with_a_field_that_we_do_not_know_is_read(installed: Installed) -> None:
     body = {"title": "T", "brand_new": {"deep": [1]}}
-    await installed.intake.take(placed(good("work:1", body=body, schema_version="1.7")))
+    await installed.storing.take(placed(good("work:1", body=body, schema_version="1.7")))
     found = await installed.document("work:1")
     assert (found.state, found.body) == ("present", body)
 
 
 async def test_the_last_readable_statement_stands_behind_garbage(installed: Installed) -> None:
-    await installed.intake.take([good("work:bad", 0)])
-    await installed.intake.take([replace(changed(b"garbage", ce_sequence=b"%020d" % (NOW + 1)), offset=1)])
+    await installed.storing.take([good("work:bad", 0)])
+    await installed.storing.take([replace(changed(b"garbage", ce_sequence=b"%020d" % (NOW + 1)), offset=1)])
     found = await installed.document("work:bad")
     assert (found.state, found.body, found.last_readable) == ("unreadable", {"title": "work:bad"}, NOW)
 
 
 async def test_the_last_readable_statement_stands_where_garbage_follows_in_the_same_batch(installed: Installed) -> None:
     later = changed(b"garbage", ce_sequence=b"%020d" % (NOW + 1))
-    await installed.intake.take(placed(good("work:bad"), later))
+    await installed.storing.take(placed(good("work:bad"), later))
     found = await installed.document("work:bad")
     assert (found.state, found.body) == ("unreadable", {"title": "work:bad"})
 
 
 async def test_a_readable_revision_replaces_the_unreadable_one(installed: Installed) -> None:
-    await installed.intake.take([changed(b"garbage")])
-    await installed.intake.take([good("work:bad", 1, NOW + 1_000_000)])
+    await installed.storing.take([changed(b"garbage")])
+    await installed.storing.take([good("work:bad", 1, NOW + 1_000_000)])
     assert await installed.states("work:bad") == ["present"]
 
 
@@ -195,7 +197,7 @@ async def test_u0000_in_a_text_and_in_a_reason_is_kept_or_named_and_the_others_a
     text = good("work:nul", body={"title": "a\x00b"})
     reason = good("work:bad", state="unreadable", body=None, reason="it said \x00")
     merged = good("work:merged", state="gone", body=None, reason="r", merged_into="work:\x00")
-    await installed.intake.take(placed(good("work:1"), text, reason, merged, good("work:2")))
+    await installed.storing.take(placed(good("work:1"), text, reason, merged, good("work:2")))
     assert await installed.states("work:1", "work:nul", "work:2") == ["present"] * 3
     assert (await installed.document("work:nul")).body == {"title": "a\x00b"}
     assert (await installed.states("work:bad"))[0] == "unreadable"
@@ -206,9 +208,9 @@ async def test_u0000_in_a_text_and_in_a_reason_is_kept_or_named_and_the_others_a
 async def test_a_revision_larger_than_any_time_spoils_its_own_document_alone(
     installed: Installed, sequence: bytes
 ) -> None:
-    await installed.intake.take(placed(good("work:1"), changed(ce_sequence=sequence), good("work:2")))
+    await installed.storing.take(placed(good("work:1"), changed(ce_sequence=sequence), good("work:2")))
     assert await installed.states("work:1", "work:2") == ["present", "present"]
-    await installed.intake.take([good("work:bad", 3, NOW + 1_000_000)])
+    await installed.storing.take([good("work:bad", 3, NOW + 1_000_000)])
     assert await installed.states("work:bad") == ["present"]
 
 
@@ -226,10 +228,10 @@ class Counted(Observed):
 
 
 async def test_a_batch_that_is_bisected_is_counted_once(on_postgresql: Installed) -> None:
-    on_postgresql.intake.observed = counted = Counted()
+    on_postgresql.storing.observed = counted = Counted()
     refused = good("work:bad", state="gone", body=None, reason="r", merged_into="work:\x00")
     batch = [good("work:1"), good("work:1", revision=NOW + 1), refused, good("work:2")]
-    await on_postgresql.intake.take(placed(*batch))
+    await on_postgresql.storing.take(placed(*batch))
     assert await on_postgresql.states("work:1", "work:bad", "work:2") == ["present", "unreadable", "present"]
     assert (counted.stored, counted.spared) == ({CHANGES: 4}, {"reader": 1})
 
@@ -250,8 +252,8 @@ async def test_of_many_statements_of_a_document_in_one_batch_the_newest_counts_a
             else replace(changed(b"garbage", ce_sequence=b"%020d" % revision), key=title.encode())
             for position, (title, revision, readable) in enumerate(stated)
         ]
-        on_sqlite.intake.observed = counted = Counted()
-        await on_sqlite.intake.take(placed(*batch))
+        on_sqlite.storing.observed = counted = Counted()
+        await on_sqlite.storing.take(placed(*batch))
         for title in titles:
             mine = sorted(
                 (revision, position, ok) for position, (name, revision, ok) in enumerate(stated) if name == title
@@ -302,7 +304,7 @@ NO_LINK = [
 async def test_a_link_that_is_none_becomes_a_finding_and_the_next_one_counts(
     on_sqlite: Installed, bad: ConsumerRecord[Any, Any]
 ) -> None:
-    await on_sqlite.intake.take(placed(bad, link(b"fourallportal/product/1", title="work:1")))
+    await on_sqlite.storing.take(placed(bad, link(b"fourallportal/product/1", title="work:1")))
     async with on_sqlite.db.read() as c:
         found = await settled.titles_by_object(c, "fourallportal")
     assert list(found.values()) == ["work:1"]
@@ -335,7 +337,7 @@ NO_DECISION = [
 async def test_a_decision_that_is_none_becomes_a_finding_and_the_next_one_counts(
     on_sqlite: Installed, bad: ConsumerRecord[Any, Any]
 ) -> None:
-    await on_sqlite.intake.take(placed(bad, decision("mode/6/*")))
+    await on_sqlite.storing.take(placed(bad, decision("mode/6/*")))
     async with on_sqlite.db.read() as c:
         assert await settled.decisions(c, "mode") == {"6/*": "apply"}
     assert [row.where_ for row in await on_sqlite.findings()] == [f"{DECISIONS}[0]@0"]
@@ -345,7 +347,7 @@ async def test_a_decision_that_is_none_becomes_a_finding_and_the_next_one_counts
 async def test_all_of_these_too_in_one_batch_on_postgresql(on_postgresql: Installed) -> None:
     links = placed(*NO_LINK, link(b"fourallportal/product/1", title="work:1"))
     decisions = placed(*NO_DECISION, decision("mode/6/*"))
-    await on_postgresql.intake.take([*links, *decisions])
+    await on_postgresql.storing.take([*links, *decisions])
     async with on_postgresql.db.read() as c:
         assert list((await settled.titles_by_object(c, "fourallportal")).values()) == ["work:1"]
         assert await settled.decisions(c, "mode") == {"6/*": "apply"}
@@ -354,9 +356,9 @@ async def test_all_of_these_too_in_one_batch_on_postgresql(on_postgresql: Instal
 
 async def test_the_same_record_read_again_after_a_crash_changes_nothing(installed: Installed) -> None:
     batch = placed(good("work:1"), record(None, b"{}"), changed(b"garbage"))
-    await installed.intake.take(batch)
+    await installed.storing.take(batch)
     before = json.dumps([await installed.states("work:1", "work:bad"), await installed.offset()])
-    await installed.intake.take(batch)
+    await installed.storing.take(batch)
     assert json.dumps([await installed.states("work:1", "work:bad"), await installed.offset()]) == before
     assert len(await installed.findings()) == 1
 
@@ -374,7 +376,7 @@ async def test_rights_go_before_milestones_formats_metadata_and_assets_and_live_
         for title, aspect in stated:
             headers, value = encode(Envelope("consonance", aspect, title, NOW + turn, "present", {}), "test")
             records.append(record(title.encode(), value, headers, topic=f"t.consonance.{aspect}.v1", offset=turn))
-        await installed.intake.take(records)
+        await installed.storing.take(records)
     async with installed.db.begin() as c:
         claims = await work.claim(installed.db, c, "p", await installed.db.now(c) + 1, 100, ["reader"])
     expected = ["work:rights", "work:milestones", "work:formats", "work:metadata", "work:assets", "new"]
@@ -383,10 +385,11 @@ async def test_rights_go_before_milestones_formats_metadata_and_assets_and_live_
 
 async def test_a_backup_that_is_restored_while_partitions_move_is_noticed(on_sqlite: Installed) -> None:
     """Whoever reads the partition now: nobody's position goes back."""
-    await on_sqlite.intake.take([good("work:1", offset=4)])
+    intake = Intake(on_sqlite.db, KafkaSettings(prefix="t"), clock=Clock())
+    await intake.storing.take([good("work:1", offset=4)])
     async with on_sqlite.db.begin() as c:
         await c.execute(dossier.offset_table.update().values(offset=2))
-    await on_sqlite.intake.on_partitions_revoked([TopicPartition(CHANGES, 0)])
+    await intake.on_partitions_revoked([TopicPartition(CHANGES, 0)])
     with pytest.raises(OlderDatabaseError):
-        await on_sqlite.intake.take([good("work:2", offset=2)])
+        await intake.storing.take([good("work:2", offset=2)])
     assert await on_sqlite.offset() == 2

@@ -7,7 +7,7 @@ import pytest
 from frontlist.clock import Clock
 from frontlist.kafka import KafkaSettings, Topics
 from frontlist.outbox import Outbox, producing
-from frontlist.state import applied, processes, schema
+from frontlist.state import outbox, processes, schema
 from frontlist.state.database import Database
 from frontlist_schemas.topics import journal
 
@@ -23,7 +23,7 @@ async def test_who_has_sent_keeps_nobody_else_waiting(
     async with producing(kafka) as producer:
         for _ in range(2):
             async with db.begin() as c:
-                await applied.post(db, c, [(journal(topic_prefix), "work:1", {"n": 1})])
+                await outbox.post(db, c, [(journal(topic_prefix), "work:1", {"n": 1})])
             assert await Outbox(db, kafka, Clock()).once(producer) == 1
     await db.close()
 
@@ -38,7 +38,7 @@ async def test_who_died_while_it_sent_is_followed_when_its_lease_has_run_out(
     db = Database(database_url, clock)
     await schema.upgrade(db)
     async with db.begin() as c:
-        await applied.post(db, c, [(journal(topic_prefix), "work:1", {"n": 1})])
+        await outbox.post(db, c, [(journal(topic_prefix), "work:1", {"n": 1})])
         assert await processes.acquire(db, c, [("outbox", "dead")], 10.0)
     clock.offset_us += seconds * 1_000_000
     async with producing(kafka) as producer:

@@ -15,8 +15,8 @@ from frontlist import recovering, runtime
 from frontlist.cli import app
 from frontlist.clock import moment
 from frontlist.settings import Settings, load
-from frontlist.state import captured, findings
-from frontlist.state.applied import before_table
+from frontlist.state import captured, findings, mirror
+from frontlist.state.images import before_table
 
 WHOLE = True
 
@@ -420,7 +420,7 @@ async def test_a_person_who_is_no_contact_is_refused(
 
 def test_the_mirror_of_capture_is_what_is_asked() -> None:
     """`named_nowhere` reads these tables by name."""
-    assert {captured.raw_table.name, captured.captured_table.name, before_table.name} == {
+    assert {mirror.raw_table.name, captured.captured_table.name, before_table.name} == {
         "raw",
         "captured",
         "before_image",

@@ -37,17 +37,17 @@ from frontlist.contract import Context, Dossier, Step, StepOutcome, Wait
 from frontlist.ending import within_grace
 from frontlist.ensure import Delivery, EnsureSettings
 from frontlist.errors import DeadLetter, Pause, Refuse, Retry
-from frontlist.intake import Intake
-from frontlist.kafka import KafkaSettings
+from frontlist.planning import Active, Planner
 from frontlist.plugins import Plugins
 from frontlist.runtime import Installation
 from frontlist.state import applied, captured, dossier, findings, installation, processes, sweeps, work
 from frontlist.state.database import number_table
+from frontlist.storing import Storing
 from frontlist.sweeping import Selection
 from frontlist.systems.consonance.settings import ConsonanceSettings
 from frontlist.systems.fourallportal.settings import FourallportalSettings
 from frontlist.vanishing import Drafted, hold
-from frontlist.work import Active, Worker, WorkSettings
+from frontlist.work import Worker, WorkSettings
 from frontlist_sandbox.consonance.model import Tenant
 from integration.test_aftermath import TITLES, Scene
 from integration.test_aftermath import scene as scene
@@ -138,9 +138,7 @@ def worker(place: Place, consumers: Sequence[Wishes] = (), **more: Any) -> Worke
         place.db,
         {each.name: each for each in consumers or [place.wishes]},
         delivery,
-        tenant="test",
-        active=lambda: Active(1, None),
-        capabilities=lambda: {"shelf": Capabilities()},
+        Planner("test", lambda: Active(1, None), lambda: {"shelf": Capabilities()}),
         clock=place.clock,
         decisions="decisions",
         waiting=more.pop("waiting", dict),
@@ -182,13 +180,13 @@ async def test_documents_are_read_after_the_claim_number_was_drawn(place: Place)
             return Plan((Ensure(Resource("shelf", "record", dossier.title), said, 1),))
 
     place.wishes = Stating()
-    intake = Intake(place.db, KafkaSettings(prefix="t"), clock=place.clock)
-    await intake.take([good("work:1", 0, body={"title": "A"})])
+    storing = Storing(place.db, "t")
+    await storing.take([good("work:1", 0, body={"title": "A"})])
     one = place.worker()
 
     async def step(name: str) -> None:
         if name == "claimed":
-            await intake.take([good("work:1", 1, NOW + 1, body={"title": "B"})])
+            await storing.take([good("work:1", 1, NOW + 1, body={"title": "B"})])
 
     one.step = step
     assert await one.once() == 1
@@ -592,7 +590,7 @@ async def test_a_refused_field_is_tried_again_when_the_mapping_changes(place: Pl
     active = await joining.activate(it)
     assert (await rows(place))["work:1"].due_at <= place.clock.now_us()
     found = worker(place)
-    found.active = lambda: active
+    found.planner.active = lambda: active
     await found.once()
     assert place.shelf.held["work:1"] == {"title": "A", "currency": "XXX"}
 
@@ -700,7 +698,7 @@ async def test_a_title_waits_for_its_document_and_wakes_when_it_comes(place: Pla
     row = (await rows(place))["work:1"]
     assert (row.outcome, row.due_at) == ("deferred", None)
     place.wishes.fields["work:1"] = {"title": "A"}
-    await Intake(place.db, KafkaSettings(prefix="t"), clock=place.clock).take([good("work:1")])
+    await Storing(place.db, "t").take([good("work:1")])
     await place.work()
     assert place.shelf.held == {"work:1": {"title": "A"}}
 

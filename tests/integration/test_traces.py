@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_ON, ParentBased
 
 import tenants
 from frontlist import process, runtime
-from frontlist.capture import read_to_end
+from frontlist.kafka import read_to_end
 from frontlist.runtime import Installation
 from frontlist.settings import Settings
 from frontlist.tracing import NO_TRACES, Traces

@@ -12,11 +12,12 @@ from frontlist.adopting.comparing import Change, compare
 from frontlist.contract import Consumer, Ensure, FieldKey, Json, Plan, Resource, Target, TitleKey
 from frontlist.errors import ConfigurationError
 from frontlist.linking.reading import TARGET, ready
+from frontlist.ordering import without_first_erasures
+from frontlist.planning import Active, Planner, Seen
 from frontlist.progress import Say
 from frontlist.state import applied, dossier, installation, settled
 from frontlist.state.database import takes_long
 from frontlist.systems.consonance import marker, texts
-from frontlist.work import Active, Seen, Worker, without_first_erasures
 
 CHUNK = 100
 #: The fields of a marketing text that say of which kind it is.
@@ -28,12 +29,12 @@ async def look(it: runtime.Installation, say: Say, only: Sequence[TitleKey] = ()
     await ready(it)
     for name, target in it.targets.items():
         it.known[name] = await target.capabilities()
-    worker = process.worker(it, await _active(it))
+    planner = process.planner(it, await _active(it))
     found: list[Change] = []
     for consumer in it.plugins.consumers.values():
         titles = await _titles(it, consumer, only)
         for start in range(0, len(titles), CHUNK):
-            found += await _changes(it, worker, consumer, titles[start : start + CHUNK])
+            found += await _changes(it, planner, consumer, titles[start : start + CHUNK])
             say(f"{consumer.name}: {min(start + CHUNK, len(titles))} of {len(titles)} titles compared")
     return found
 
@@ -57,16 +58,16 @@ async def _titles(it: runtime.Installation, consumer: Consumer, only: Sequence[T
 
 
 async def _changes(
-    it: runtime.Installation, worker: Worker, consumer: Consumer, titles: Sequence[TitleKey]
+    it: runtime.Installation, planner: Planner, consumer: Consumer, titles: Sequence[TitleKey]
 ) -> list[Change]:
     async with it.db.read() as c:
         now = await it.db.now(c)
-        seen = await worker.look(c, consumer.name, titles)
+        seen = await planner.look(c, consumer.name, titles)
         linked = {Resource(at.target, at.kind, id_) for links in seen.links.values() for at, id_ in links.items()}
         held = await applied.of_resources(c, consumer.name, linked)
     all_ = replace(seen, adopted={title: {"all": True} for title in titles})
     plans = {
-        title: (_plan(worker, consumer, seen, title, now), _plan(worker, consumer, all_, title, now))
+        title: (_plan(planner, consumer, seen, title, now), _plan(planner, consumer, all_, title, now))
         for title in titles
     }
     wanted = {title: _existing(seen, held, title, *both) for title, both in plans.items()}
@@ -78,8 +79,8 @@ async def _changes(
     return found
 
 
-def _plan(worker: Worker, consumer: Consumer, seen: Seen, title: TitleKey, now: int) -> Plan:
-    plan, error = worker.plan(consumer, seen.dossiers[title], seen, worker.active(), now)
+def _plan(planner: Planner, consumer: Consumer, seen: Seen, title: TitleKey, now: int) -> Plan:
+    plan, error = planner.plan(consumer, seen.dossiers[title], seen, planner.active(), now)
     if plan is None:
         raise ConfigurationError(
             f"{consumer.name} cannot plan {title}: {error}", where="frontlist adopt", cure=f"frontlist explain {title}"

@@ -10,8 +10,8 @@ import typer
 from frontlist import decisions, pauses, runtime
 from frontlist.cli.terminal import AsJson, Config, out, say_json, table, wait_for
 from frontlist.contract import Mode
+from frontlist.due import all_due
 from frontlist.errors import ConfigurationError
-from frontlist.intake import all_due
 from frontlist.settings import load
 from frontlist.state import findings, installation, settled, work
 

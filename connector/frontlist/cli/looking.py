@@ -12,12 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontlist import health, keeping, process, runtime
 from frontlist.cli.terminal import AsJson, Config, say_json, table, wait_for
-from frontlist.clock import moment
+from frontlist.cli.times import iso
 from frontlist.errors import FrontlistError
 from frontlist.http import Api
 from frontlist.plugins import Plugins
 from frontlist.settings import load
-from frontlist.state import captured, census, dead, findings, held, installation, processes, settled, work
+from frontlist.state import census, dead, feeds, findings, held, installation, processes, settled, work
 
 #: Outcomes that somebody may have to do something about.
 TROUBLES = ("retry", "refused", "dead-lettered", "stopped")
@@ -93,10 +93,10 @@ async def summary(it: runtime.Installation) -> dict[str, Any]:
     checks = await _checks(it)
     async with it.db.read() as c:
         now = await it.db.now(c)
-        feeds = [
+        read = [
             {"feed": f"{name}/{each.name}", "completed": _at(each.completed_at), "error": each.error}
             for name in it.sources
-            for each in (await captured.feeds(c, name)).values()
+            for each in (await feeds.feeds(c, name)).values()
         ]
         rows = [
             {"consumer": r.consumer, "outcome": r.outcome, "titles": r.rows, "due": r.due or 0, "oldest": _at(r.oldest)}
@@ -107,7 +107,7 @@ async def summary(it: runtime.Installation) -> dict[str, Any]:
             kinds[each.kind] = kinds.get(each.kind, 0) + 1
         return {
             "checks": checks,
-            "feeds": feeds,
+            "feeds": read,
             "work": rows,
             "troubles": await _troubles(c),
             "modes": await settled.decisions(c, "mode"),
@@ -197,4 +197,4 @@ def show_findings(
 
 
 def _at(us: int | None) -> str | None:
-    return None if us is None else moment(us).isoformat(timespec="seconds")
+    return None if us is None else iso(us)

@@ -9,8 +9,8 @@ import typer
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontlist import runtime, settling
-from frontlist.cli.terminal import AsJson, Config, err, out, say_json, table, wait_for
-from frontlist.cli.times import time
+from frontlist.cli.terminal import AsJson, Config, Imprint, Titles, err, out, say_json, short, table, wait_for
+from frontlist.cli.times import iso, time
 from frontlist.clock import moment
 from frontlist.contract import TitleKey
 from frontlist.errors import ConfigurationError
@@ -21,8 +21,6 @@ from frontlist.state.database import Database
 Consumer = Annotated[str, typer.Option(help="Only this consumer.")]
 Target = Annotated[str, typer.Option(help="Only this target, e.g. fourallportal.")]
 Kind = Annotated[str, typer.Option(help="Only this kind of resource, e.g. product.")]
-Titles = Annotated[list[str] | None, typer.Option("--title", help="Only this title, e.g. work:61417. Repeat it.")]
-Imprint = Annotated[str, typer.Option(help="Only titles of this imprint.")]
 Since = Annotated[str, typer.Option(help="Only since: 2026-11-20, 2026-11-20T10:00Z, or 3d, 2h, 30m ago.")]
 Reason = Annotated[str, typer.Option(help="Only where the reason has these words.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
@@ -79,7 +77,7 @@ def dead_list(
         return
     table(
         ("number", "title", "resource", "times", "last", "why"),
-        [(e.number, e.title, e.resource, e.times, _at(e.last_at), e.reason) for e in letters[:limit]],
+        [(e.number, e.title, e.resource, e.times, iso(e.last_at), e.reason) for e in letters[:limit]],
     )
     if len(letters) > limit:
         out.print(f"... and {len(letters) - limit} more: --limit, or --json", markup=False)
@@ -189,9 +187,9 @@ def _letter(each: dead.Letter) -> dict[str, Any]:
         "resource": str(each.resource),
         "reason": each.reason,
         "times": each.times,
-        "first_at": _at(each.first_at),
-        "last_at": _at(each.last_at),
-        "redriven_at": _at(each.redriven_at) if each.redriven_at else None,
+        "first_at": iso(each.first_at),
+        "last_at": iso(each.last_at),
+        "redriven_at": iso(each.redriven_at) if each.redriven_at else None,
         "fields": each.fields,
     }
 
@@ -207,13 +205,13 @@ def held_list(config: Config = None, as_json: AsJson = False) -> None:
             return await held.groups(c)
 
     groups = wait_for(go())
-    rows = [{**vars(each), "since": _at(each.since)} for each in groups]
+    rows = [{**vars(each), "since": iso(each.since)} for each in groups]
     if as_json:
         say_json(rows)
         return
     table(
         ("list", "imprint", "effect", "titles", "writes", "since"),
-        [(e.list, e.imprint or "(none)", e.effect, e.titles, e.cells, _at(e.since)) for e in groups],
+        [(e.list, e.imprint or "(none)", e.effect, e.titles, e.cells, iso(e.since)) for e in groups],
     )
     if groups:
         out.print("\nLook at one: frontlist held show LIST. Then: frontlist held confirm LIST, or reject.")
@@ -232,7 +230,7 @@ def held_show(
         return
     table(
         ("title", "resource", "field", "is", "would be"),
-        [(e.title, e.cell.resource, e.cell.field, _short(e.was), _short(e.becomes)) for e in found[:limit]],
+        [(e.title, e.cell.resource, e.cell.field, short(e.was), short(e.becomes)) for e in found[:limit]],
     )
     if len(found) > limit:
         out.print(f"... and {len(found) - limit} more: --limit, or --json", markup=False)
@@ -287,15 +285,6 @@ def _held(each: held.Held) -> dict[str, Any]:
         "effect": each.effect,
         "is": each.was,
         "would_be": each.becomes,
-        "since": _at(each.at),
+        "since": iso(each.at),
         "number": each.number,
     }
-
-
-def _short(value: Any) -> str:
-    text = "empty" if value is None else str(value)
-    return text if len(text) <= 50 else text[:49] + "…"
-
-
-def _at(us: int) -> str:
-    return moment(us).isoformat(timespec="seconds")

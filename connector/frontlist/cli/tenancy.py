@@ -11,7 +11,7 @@ import typer
 from frontlist import runtime
 from frontlist.adopting import reading as values
 from frontlist.adopting import reports as adoptions
-from frontlist.cli.terminal import AsJson, Config, Progress, out, say_json, table, wait_for
+from frontlist.cli.terminal import AsJson, Config, Progress, out, say_json, short, table, wait_for
 from frontlist.contract import TitleKey
 from frontlist.errors import ConfigurationError
 from frontlist.linking import accepting, reports
@@ -215,13 +215,8 @@ def adopt_report(
 def _example(row: dict[str, Any]) -> str:
     for effect in ("overwrite", "erase", "beside", "fill"):
         for one in row["examples"].get(effect, ()):
-            return f"{_short(one['old'])} -> {_short(one['new'])} ({one['title']})"
+            return f"{short(one['old'], 40)} -> {short(one['new'], 40)} ({one['title']})"
     return ""
-
-
-def _short(value: Any) -> str:
-    text = "empty" if value is None else str(value)
-    return text if len(text) <= 40 else text[:39] + "…"
 
 
 def adopt_accept(

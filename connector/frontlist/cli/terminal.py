@@ -1,4 +1,4 @@
-"""What a person reads: tables, errors, and JSON where a program may read."""
+"""What a person reads: tables, errors, and JSON where a program may read; and options that many commands have."""
 
 from __future__ import annotations
 
@@ -24,6 +24,10 @@ err = Console(stderr=True, highlight=False)
 
 Config = Annotated[Path | None, typer.Option("--config", "-c", help="The configuration (default: frontlist.yaml).")]
 AsJson = Annotated[bool, typer.Option("--json", help="For programs: JSON on standard output.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Read and compare; say what would change, and do nothing.")]
+Titles = Annotated[list[str] | None, typer.Option("--title", help="Only this title, e.g. work:61417. Repeat it.")]
+Imprint = Annotated[str, typer.Option(help="Only titles of this imprint.")]
+Rows = Annotated[int, typer.Option(min=0, help="How many cells to show; 0: all.")]
 
 
 def wait_for(work: Coroutine[Any, Any, T]) -> T:
@@ -77,3 +81,9 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str |
     for row in rows:
         found.add_row(*(escape(str(cell)) for cell in row))
     out.print(found)
+
+
+def short(value: Any, most: int = 50) -> str:
+    """As a cell of a table."""
+    text = "empty" if value is None else str(value)
+    return text if len(text) <= most else text[: most - 1] + "…"

@@ -23,7 +23,7 @@ from frontlist.contract import Mode
 from frontlist.errors import ConfigurationError
 from frontlist.mapping import default_text
 from frontlist.settings import Settings, load
-from frontlist.state import applied, captured, findings, installation, schema
+from frontlist.state import applied, feeds, findings, installation, schema
 from frontlist.state.database import Database, metadata
 
 TENANT = "demo"
@@ -233,9 +233,9 @@ class Looking:
 
         return self._runner.run(go())
 
-    def _feeds(self, system: str) -> dict[str, captured.FeedState]:
-        async def go() -> dict[str, captured.FeedState]:
+    def _feeds(self, system: str) -> dict[str, feeds.FeedState]:
+        async def go() -> dict[str, feeds.FeedState]:
             async with self._db.read() as c:
-                return await captured.feeds(c, system)
+                return await feeds.feeds(c, system)
 
         return self._runner.run(go())

@@ -35,11 +35,12 @@ from frontlist.explaining.resources import PATIENCE, Standing, live
 from frontlist.explaining.titles import UnknownTitleError, find
 from frontlist.linking import holding
 from frontlist.modes import imprint, may_write
+from frontlist.ordering import has_it, keeps, proposal, stated_at, without_first_erasures
+from frontlist.planning import Active, Planner, Seen
 from frontlist.state import applied, findings, installation
-from frontlist.state.applied import before_table
 from frontlist.state.database import load
+from frontlist.state.images import before_table
 from frontlist.state.work import Priority, work_table
-from frontlist.work import Active, Seen, Worker, has_it, keeps, proposal, stated_at, without_first_erasures
 from frontlist_schemas.canonical import fingerprint
 
 __all__ = ["UnknownTitleError", "explain"]
@@ -55,14 +56,14 @@ async def explain(it: runtime.Installation, text: str) -> dict[str, Json]:
     async with it.db.read() as c:
         now = await it.db.now(c)
         active = await installation.active(c)
-        worker = process.worker(it, Active(active.number if active else 0, it.mapping))
-        seen = {name: await worker.look(c, name, [title]) for name in it.plugins.consumers}
+        planner = process.planner(it, Active(active.number if active else 0, it.mapping))
+        seen = {name: await planner.look(c, name, [title]) for name in it.plugins.consumers}
         rows = {name: await _row(c, name, title, now) for name in it.plugins.consumers}
         opened = await findings.open_ones(c, title)
         written = await _written(c, title)
     if active is None or active.fingerprint != fingerprint(it.mapping.text):
         notes.append("planned with the configured mapping, which is not the active one until `frontlist run` starts")
-    one = _One(it, worker, title, now)
+    one = _One(it, planner, title, now)
     consumers = [
         await one.consumer(it.plugins.consumers[name], seen[name], opened, _priority(rows[name]))
         for name in sorted(seen)
@@ -96,13 +97,13 @@ async def _introspected(it: runtime.Installation) -> list[str]:
 class _One:
     """One title at one moment."""
 
-    def __init__(self, it: runtime.Installation, worker: Worker, title: TitleKey, now: int) -> None:
-        self.it, self.worker, self.title, self.now = it, worker, title, now
+    def __init__(self, it: runtime.Installation, planner: Planner, title: TitleKey, now: int) -> None:
+        self.it, self.planner, self.title, self.now = it, planner, title, now
 
     async def consumer(self, consumer: Consumer, seen: Seen, opened: Sequence[sa.Row[Any]], priority: int) -> Json:
         """The plan of one consumer and what it would change."""
         dossier = seen.dossiers[self.title]
-        plan, error = self.worker.plan(consumer, dossier, seen, self.worker.active(), self.now)
+        plan, error = self.planner.plan(consumer, dossier, seen, self.planner.active(), self.now)
         plan = plan or Plan()
         resources = [each.resource for each in plan.desired]
         async with self.it.db.read() as c:

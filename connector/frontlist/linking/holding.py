@@ -14,7 +14,7 @@ from frontlist.clock import chosen_id
 from frontlist.contract import Dossier, Finding, Json, Resource, TitleKey
 from frontlist.linking import isbn
 from frontlist.source import RawKey
-from frontlist.state import captured, installation, settled, work
+from frontlist.state import installation, mirror, settled, work
 from frontlist.state.database import CHUNK, Database
 
 TARGET = "fourallportal"
@@ -37,10 +37,10 @@ async def held_back(
         return {}
     keys = [key_of(*each) for each in wanted]
     numbers = {stated for stated in sources.values() if stated is not None}
-    strangers = await captured.strangers_stating(c, TARGET, numbers)
+    strangers = await mirror.strangers_stating(c, TARGET, numbers)
     doubtful = await _decided(c, DOUBTFUL, keys)
     named = {RawKey(key.split("/", 2)[1], id_) for key, body in doubtful.items() for id_ in body["records"]}
-    open_ = await captured.strangers(c, TARGET, sorted(named))
+    open_ = await mirror.strangers(c, TARGET, sorted(named))
     ruled_out = await _decided(c, "unlinked", keys) if strangers or open_ else {}
     found: dict[Resource, tuple[str, ...]] = {}
     for (module, source), stated in wanted.items():
@@ -50,7 +50,7 @@ async def held_back(
         records -= set(ruled_out.get(key, {}).get("records", ()))
         if records:
             found[Resource(TARGET, module, chosen_id(tenant, module, source))] = tuple(sorted(records))
-    ours = await captured.living(c, TARGET, [RawKey(each.kind, each.id) for each in found])
+    ours = await mirror.living(c, TARGET, [RawKey(each.kind, each.id) for each in found])
     return {each: records for each, records in found.items() if RawKey(each.kind, each.id) not in ours}
 
 
@@ -100,7 +100,7 @@ async def wake(
     """Records that were linked or deleted, and ISBNs that no unlinked record may state any more: what waited is due."""
     if system != TARGET or not (records or numbers):
         return
-    titles = await captured.titles_stating(c, numbers)
+    titles = await mirror.titles_stating(c, numbers)
     if records:
         ids = {(raw.kind, raw.id) for raw in records}
         doubtful = await settled.decisions(c, DOUBTFUL)

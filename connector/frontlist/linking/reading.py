@@ -18,7 +18,7 @@ from frontlist.linking.facts import product_facts, work_facts
 from frontlist.linking.matching import MARKER, Record, Source
 from frontlist.mapping import Cell, FieldRule, ModuleRule
 from frontlist.progress import Say
-from frontlist.state import captured, dossier, settled
+from frontlist.state import dossier, feeds, mirror, settled
 from frontlist.state.database import takes_long
 from frontlist.systems.fourallportal import values
 from frontlist.systems.fourallportal.client import ApiObject
@@ -69,7 +69,7 @@ async def ready(it: runtime.Installation) -> None:
     """Refuses while one of the systems has not been read through: what is not known yet would look missing."""
     async with it.db.read() as c:
         for name, source in it.sources.items():
-            known = await captured.feeds(c, name)
+            known = await feeds.feeds(c, name)
             waiting = [
                 feed.name for feed in source.feeds if feed.name not in known or not known[feed.name].completed_at
             ]
@@ -290,9 +290,9 @@ async def _living(it: runtime.Installation, module: str, described: Module, fiel
 
 
 async def _mirrored(connection: Any, module: str) -> set[str]:
-    titles = await captured.titles(connection, TARGET)
+    titles = await mirror.titles(connection, TARGET)
     keys = []
     for start in range(0, len(titles), CHUNK):
-        raws = await captured.raws_of(connection, TARGET, titles[start : start + CHUNK])
+        raws = await mirror.raws_of(connection, TARGET, titles[start : start + CHUNK])
         keys += [key for found in raws.values() for key, raw in found.items() if raw.body is not None]
     return {key.id for key in keys if key.kind == module}

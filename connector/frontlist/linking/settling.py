@@ -15,9 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from frontlist import runtime
 from frontlist.contract import Json, TitleKey
 from frontlist.decisions import decide
-from frontlist.intake import all_due
+from frontlist.due import all_due
 from frontlist.outbox import Outbox, producing
-from frontlist.state import applied, installation, settled, work
+from frontlist.state import installation, outbox, settled, work
 from frontlist.state.database import takes_long
 
 
@@ -57,7 +57,7 @@ async def settle(
             for e, n in zip(links, numbers, strict=True)
         ]
         changed = await settled.save_links(it.db, c, linked)
-        await applied.post(it.db, c, [(it.links, e.key, e.body) for e in linked])
+        await outbox.post(it.db, c, [(it.links, e.key, e.body) for e in linked])
         await decide(it.db, c, it.decisions, {(each.kind, each.key): each.body for each in decisions})
         await _mark(it, c, [*changed, *titles], all_titles)
     await _send(it)
@@ -72,7 +72,7 @@ async def _mark(it: runtime.Installation, c: AsyncConnection, titles: Sequence[T
 
 async def _send(it: runtime.Installation) -> None:
     """What a running process does not send already; where both have to wait, it is sent at the next start."""
-    outbox = Outbox(it.db, it.settings.kafka, it.clock)
+    sending = Outbox(it.db, it.settings.kafka, it.clock)
     async with producing(it.settings.kafka) as producer:
-        while await outbox.once(producer):
+        while await sending.once(producer):
             pass

@@ -1,8 +1,8 @@
-"""What a target was told: the intent allowed to write, the write known to be done, and what it overwrote."""
+"""What a target was told: the intent allowed to write and the write known to be done."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontlist.contract import FieldKey, Json, Resource, TitleKey
-from frontlist.state.database import NUMBERS, Database, among, dump, load, metadata, partial_index
+from frontlist.state import images
+from frontlist.state.database import Database, dump, load, metadata
 from frontlist.state.statement import Parameters, Statement, typed
 
 applied_table = sa.Table(
@@ -45,40 +46,6 @@ applied_table = sa.Table(
 )
 #: Its primary key.
 KEYS = ("target", "kind", "id", "consumer")
-#: The "field" of a before-image that says: nothing stood there.
-CREATED = FieldKey("")
-before_table = sa.Table(
-    "before_image",
-    metadata,
-    sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("target", sa.Text, nullable=False),
-    sa.Column("kind", sa.Text, nullable=False),
-    sa.Column("id", sa.Text, nullable=False),
-    sa.Column("consumer", sa.Text, nullable=False),
-    sa.Column("title", sa.Text, nullable=False),
-    sa.Column("claim", sa.BigInteger, nullable=False),
-    sa.Column("field", sa.Text, nullable=False),
-    sa.Column("was", sa.Text),
-    sa.Column("becomes", sa.Text),
-    sa.Column("at", sa.BigInteger, nullable=False),
-    sa.Column("run", sa.Text, nullable=False),
-    sa.Index("before_image_by_resource", "target", "kind", "id"),
-    sa.Index("before_image_by_title", "title"),
-    partial_index("before_image_by_run", "run", where="run <> ''"),
-    # They are added in the order of their time.
-    sa.Index("before_image_by_time", "at", postgresql_using="brin"),
-)
-#: Of those that a run set off; literal, since the partial index is not found by a plan that knows no parameter.
-HAS_RUN = before_table.c.run != sa.literal_column("''")
-outbox_table = sa.Table(
-    "outbox",
-    metadata,
-    sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("topic", sa.Text, nullable=False),
-    sa.Column("key", sa.Text, nullable=False),
-    sa.Column("value", sa.Text),
-    sa.Column("at", sa.BigInteger, nullable=False),
-)
 
 
 @dataclass(frozen=True)
@@ -136,13 +103,14 @@ class Intent:
     revision: int = 0
     releases: bool = False
 
-
-@dataclass(frozen=True)
-class Past:
-    """A write that the journal tells of; the intent's fields are those written. `undoable`: its images are kept."""
-
-    intent: Intent
-    undoable: bool
+    def overwrites(self, now: int) -> Iterator[images.Image]:
+        """The values that stand there, or that nothing did."""
+        at, becomes = now if self.at is None else self.at, self.fields or {}
+        place = self.resource, self.consumer, self.title, self.claim
+        for name, was in self.was.items():
+            yield images.Image(*place, name, was, becomes.get(name), at, self.run)
+        if self.creates:
+            yield images.Image(*place, images.CREATED, None, None, at, self.run)
 
 
 @dataclass(frozen=True)
@@ -226,6 +194,20 @@ def _locked(p: Parameters) -> sa.Executable:
     return query.with_for_update()
 
 
+def _among(p: Parameters) -> list[sa.ColumnElement[bool]]:
+    """Finds these resources by the key, and others with the same ids, which are hardly ever there."""
+    c = applied_table.c
+    return [p.among(c.target, "targets"), p.among(c.kind, "kinds"), p.among(c.id, "ids")]
+
+
+def _places(resources: Collection[Resource]) -> dict[str, Any]:
+    return {
+        "targets": {each.target for each in resources},
+        "kinds": {each.kind for each in resources},
+        "ids": {each.id for each in resources},
+    }
+
+
 async def intend(
     db: Database,
     connection: AsyncConnection,
@@ -244,7 +226,7 @@ async def intend(
     taken = _claimed_since(intents, there.values())
     rows = [
         (
-            *_key(each.resource, each.consumer),
+            *key(each.resource, each.consumer),
             each.title,
             each.claim,
             dump(each.vector),
@@ -258,7 +240,8 @@ async def intend(
     ]
     accepted = await _intend.rows(connection, sorted(rows, key=_place))
     got = {Resource(target, kind, id_) for target, kind, id_ in accepted}
-    await _keep_before_images(db, connection, [each for each in intents if each.resource in got], now)
+    kept = [image for each in intents if each.resource in got for image in each.overwrites(now)]
+    await images.keep(db, connection, kept)
     return got, taken
 
 
@@ -301,71 +284,18 @@ def _claimed_since(intents: Sequence[Intent], there: Iterable[Applied]) -> set[R
     }
 
 
-def _among(p: Parameters) -> list[sa.ColumnElement[bool]]:
-    """Finds these resources by the key, and others with the same ids, which are hardly ever there."""
-    c = applied_table.c
-    return [p.among(c.target, "targets"), p.among(c.kind, "kinds"), p.among(c.id, "ids")]
-
-
-def _places(resources: Collection[Resource]) -> dict[str, Any]:
-    return {
-        "targets": {each.target for each in resources},
-        "kinds": {each.kind for each in resources},
-        "ids": {each.id for each in resources},
-    }
-
-
-async def _keep_before_images(db: Database, connection: AsyncConnection, intents: Sequence[Intent], now: int) -> None:
-    images = [(each, name, was) for each in intents for name, was in each.was.items()]
-    images += [(each, CREATED, None) for each in intents if each.creates]
-    rows = [
-        (
-            *_key(each.resource, each.consumer),
-            each.title,
-            each.claim,
-            name,
-            dump(was),
-            dump((each.fields or {}).get(name)),
-            now if each.at is None else each.at,
-            each.run,
-        )
-        for each, name, was in images
-    ]
-    await _add(db, connection, _add_before_images, rows)
-
-
-@Statement
-def _add_before_images(p: Parameters) -> sa.Executable:
-    return _numbered(p, before_table, (*KEYS, "title", "claim", "field", "was", "becomes", "at", "run"))
-
-
-async def _add(db: Database, connection: AsyncConnection, insert: Statement, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Each under a new number, in this order."""
-    if db.sqlite:
-        numbers = await db.draw(connection, len(rows))
-        rows = [(number, *row) for number, row in zip(numbers, rows, strict=True)]
-    await insert.rows(connection, rows)
-
-
-def _numbered(p: Parameters, table: sa.Table, names: Sequence[str]) -> sa.Executable:
-    """PostgreSQL draws the numbers itself."""
-    given = p.rows("given", typed(table, ("number", *names) if p.sqlite else names))
-    rows = sa.select(*given.c) if p.sqlite else sa.select(NUMBERS.next_value(), *given.c)
-    return sa.insert(table).from_select(["number", *names], rows, include_defaults=False)
-
-
 async def keep_progress(
     connection: AsyncConnection, steps: Sequence[tuple[Resource, str, int, Mapping[str, Json]]]
 ) -> None:
     """(resource, consumer, claim, progress): a step's result is kept before the next step begins."""
-    rows = [(*_key(resource, consumer), claim, dump(progress)) for resource, consumer, claim, progress in steps]
+    rows = [(*key(resource, consumer), claim, dump(progress)) for resource, consumer, claim, progress in steps]
     await _keep_progress(connection, given=sorted(rows, key=_place))
 
 
 @Statement
 def _keep_progress(p: Parameters) -> sa.Executable:
     c, given = applied_table.c, p.rows("given", typed(applied_table, (*KEYS, "intent_claim", "progress")))
-    mine = sa.update(applied_table).where(*_same(given), c.intent_claim == given.c.intent_claim)
+    mine = sa.update(applied_table).where(*same(given), c.intent_claim == given.c.intent_claim)
     return mine.values(progress=given.c.progress)
 
 
@@ -376,7 +306,7 @@ async def remember(db: Database, connection: AsyncConnection, outcomes: Sequence
     now = await db.now(connection)
     rows = [
         (
-            *_key(each.resource, each.consumer),
+            *key(each.resource, each.consumer),
             each.claim,
             None if each.fields is None else dump(each.fields),
             each.present,
@@ -404,7 +334,7 @@ def _remember(p: Parameters) -> sa.Executable:
     c, v = applied_table.c, given.c
     return (
         sa.update(applied_table)
-        .where(*_same(given), c.intent_claim == v.intent_claim)
+        .where(*same(given), c.intent_claim == v.intent_claim)
         .values(
             applied_claim=v.intent_claim,
             applied_at=sa.bindparam("now"),
@@ -427,7 +357,7 @@ async def doubt(
     connection: AsyncConnection, resources: Iterable[tuple[Resource, str]], now: int, look_again_at: int | None
 ) -> None:
     """A call may have been carried out that nobody remembers: to be read back, and once more at `look_again_at`."""
-    rows = [_key(resource, consumer) for resource, consumer in set(resources)]
+    rows = [key(resource, consumer) for resource, consumer in set(resources)]
     if rows:
         await _doubt(connection, given=rows, now=now, again=look_again_at)
 
@@ -438,7 +368,7 @@ def _doubt(p: Parameters) -> sa.Executable:
     again = sa.bindparam("again", type_=sa.BigInteger)
     return (
         sa.update(applied_table)
-        .where(*_same(given))
+        .where(*same(given))
         .values(doubt_since=sa.bindparam("now"), look_again_at=sa.func.coalesce(again, applied_table.c.look_again_at))
     )
 
@@ -447,7 +377,7 @@ async def try_again(connection: AsyncConnection, refused: Iterable[Applied]) -> 
     """What these fields were refused for holds no longer: they go out again with the next plan."""
     c = applied_table.c
     for each in sorted(refused, key=lambda one: (one.resource, one.consumer)):
-        mine = [c[name] == value for name, value in zip(KEYS, _key(each.resource, each.consumer), strict=True)]
+        mine = [c[name] == value for name, value in zip(KEYS, key(each.resource, each.consumer), strict=True)]
         await connection.execute(sa.update(applied_table).where(*mine).values(refused="{}"))
 
 
@@ -462,7 +392,7 @@ async def overtaken(
     connection: AsyncConnection, claims: Iterable[tuple[Resource, str, int]]
 ) -> set[tuple[Resource, str]]:
     """(resource, consumer) of those for which a newer claim has intended something since."""
-    rows = [(*_key(resource, consumer), claim) for resource, consumer, claim in claims]
+    rows = [(*key(resource, consumer), claim) for resource, consumer, claim in claims]
     if not rows:
         return set()
     found = await _overtaken(connection, given=rows)
@@ -472,7 +402,7 @@ async def overtaken(
 @Statement
 def _overtaken(p: Parameters) -> sa.Executable:
     c, given = applied_table.c, p.rows("given", typed(applied_table, (*KEYS, "intent_claim")))
-    newer = sa.and_(*_same(given), c.intent_claim > given.c.intent_claim)
+    newer = sa.and_(*same(given), c.intent_claim > given.c.intent_claim)
     return sa.select(c.target, c.kind, c.id, c.consumer).join(given, newer)
 
 
@@ -499,123 +429,17 @@ def _look_again(p: Parameters) -> sa.Executable:
     return sa.select(c.title, at).where(*mine, there, doubtful).group_by(c.title)
 
 
-async def doubt_all(connection: AsyncConnection) -> None:
-    """A database from an older backup: nothing that it remembers is sure."""
-    await connection.execute(sa.update(applied_table).values(applied_claim=-1))
-
-
-async def clear(connection: AsyncConnection) -> None:
-    """Nothing is known of any write."""
-    await connection.execute(sa.delete(applied_table))
-    await connection.execute(sa.delete(before_table))
-
-
-async def forget_images(connection: AsyncConnection, until: int, titles: Sequence[TitleKey] | None = None) -> None:
-    """Before-images of writes up to a time; `titles`: of these alone."""
-    b = before_table.c
-    chosen = [b.at <= until] if titles is None else [b.at <= until, among(connection, b.title, titles)]
-    await connection.execute(sa.delete(before_table).where(*chosen))
-
-
-async def restore(db: Database, connection: AsyncConnection, past: Sequence[Past]) -> None:
-    """What a journal tells, in its order; all of it is in doubt, and no title claims anything before it is planned.
-
-    Of each consumer and resource claims ascend: a line that comes twice, of a write that came too late, or that a
-    backup knows, is passed over. Of a write that it knows as intended alone, the before-images are there. Fields
-    gather: a line holds only those that were written then.
-    """
-    now = await db.now(connection)
-    there = await locked(connection, [each.intent.resource for each in past])
-    known = {place: (row.intent_claim, row.applied_claim, row.fields) for place, row in there.items()}
-    rows: dict[tuple[Resource, str], dict[str, Any]] = {}
-    done: list[tuple[Any, ...]] = []
-    kept: list[Intent] = []
-    for each in past:
-        one = each.intent
-        place = one.resource, one.consumer
-        intended, remembered, before = known.get(place, (-1, -1, None))
-        if one.claim < intended or one.claim == intended == remembered:
-            continue
-        fields = None if one.fields is None else {**({} if one.creates else before or {}), **one.fields}
-        known[place] = one.claim, one.claim, fields
-        stands = {"applied_fields": None if fields is None else dump(fields), "present": fields is not None}
-        if one.claim == intended:
-            done.append((*_key(*place), *stands.values()))
-            continue
-        rows[place] = {
-            **dict(zip(KEYS, _key(*place), strict=True)),
-            **stands,
-            "title": one.title,
-            "title_revision": 0,
-            "intent_claim": one.claim,
-            "intent_vector": dump(one.vector),
-            "intent_fields": stands["applied_fields"],
-            "intent_at": one.at or now,
-            "applied_claim": one.claim,
-            "applied_at": one.at or now,
-            "removed": False,
-            "progress": dump({}),
-            "refused": dump({}),
-            "dead": None,
-            "doubt_since": now,
-            "look_again_at": None,
-        }
-        if each.undoable:
-            kept.append(one)
-    await _were_done.rows(connection, done)
-    await db.upsert(connection, applied_table, list(rows.values()))
-    await _keep_before_images(db, connection, kept, now)
-
-
-@Statement
-def _were_done(p: Parameters) -> sa.Executable:
-    """What stands by writes that were intended when the backup was made; they stay in doubt."""
-    given = p.rows("given", typed(applied_table, (*KEYS, "applied_fields", "present")))
-    stands = {"applied_fields": given.c.applied_fields, "present": given.c.present}
-    return sa.update(applied_table).where(*_same(given)).values(**stands)
-
-
-async def none_newer(connection: AsyncConnection, number: int) -> None:
-    """No restored claim is above it: another machine's clock may have been ahead, and new claims must be larger."""
-    c = applied_table.c
-    newer = sa.update(applied_table).where(c.intent_claim > number)
-    remembered = sa.case((c.applied_claim > number, number), else_=c.applied_claim)
-    await connection.execute(newer.values(intent_claim=number, applied_claim=remembered))
-
-
-async def post(db: Database, connection: AsyncConnection, records: Sequence[tuple[str, str, Json]]) -> None:
-    """(topic, key, value) for the outbox, sent in this order after the transaction."""
-    if not records:
-        return
-    now = await db.now(connection)
-    rows = [(topic, key, dump(value), now) for topic, key, value in records]
-    await _add(db, connection, _post, rows)
-
-
-@Statement
-def _post(p: Parameters) -> sa.Executable:
-    return _numbered(p, outbox_table, ("topic", "key", "value", "at"))
-
-
-async def posted(connection: AsyncConnection, limit: int) -> list[Any]:
-    return list((await connection.execute(sa.select(outbox_table).order_by(outbox_table.c.number).limit(limit))).all())
-
-
-async def sent(connection: AsyncConnection, numbers: Sequence[int]) -> None:
-    await connection.execute(sa.delete(outbox_table).where(among(connection, outbox_table.c.number, numbers)))
-
-
-def _key(resource: Resource, consumer: str) -> tuple[str, str, str, str]:
+def key(resource: Resource, consumer: str) -> tuple[str, str, str, str]:
     """In the order of `KEYS`."""
     return resource.target, resource.kind, resource.id, consumer
 
 
 def _locking(given: sa.FromClause) -> sa.CTE:
     """Those given that are there, locked in the order of their keys: an UPDATE alone takes rows as it meets them."""
-    query = sa.select(*given.c).join(applied_table, sa.and_(*_same(given)))
+    query = sa.select(*given.c).join(applied_table, sa.and_(*same(given)))
     ordered = query.order_by(*(applied_table.c[name] for name in KEYS))
     return ordered.with_for_update(of=applied_table).cte("locking")
 
 
-def _same(given: sa.FromClause) -> list[Any]:
+def same(given: sa.FromClause) -> list[Any]:
     return [applied_table.c[name] == given.c[name] for name in KEYS]

@@ -10,10 +10,10 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontlist.state import dead, held
-from frontlist.state.applied import outbox_table
-from frontlist.state.captured import feed_table
 from frontlist.state.database import Database, metadata
+from frontlist.state.feeds import feed_table
 from frontlist.state.findings import finding_table
+from frontlist.state.outbox import outbox_table
 from frontlist.state.processes import lease_table
 from frontlist.state.work import work_table
 

@@ -20,9 +20,10 @@ from frontlist.clock import Clock
 from frontlist.contract import Context, Desired, DocumentKey, Dossier, Step, StepOutcome
 from frontlist.ensure import Delivery, EnsureSettings
 from frontlist.errors import DeadLetter, Pause, Refuse, Retry
+from frontlist.planning import Active, Planner
 from frontlist.state import dossier, installation, processes, schema, settled, work
 from frontlist.state.database import Database, metadata, number_table
-from frontlist.work import Active, Worker, WorkSettings
+from frontlist.work import Worker, WorkSettings
 
 KEY = DocumentKey("consonance", ASPECTS[0])
 SECOND = 1_000_000
@@ -410,9 +411,11 @@ class Replica:
             self.db,
             {"wishes": consumer or Consumer()},
             self.delivery,
-            tenant="test",
-            active=lambda: Active(self.activation, self.activation),
-            capabilities=lambda: dict.fromkeys(SYSTEMS, Capabilities()),
+            Planner(
+                "test",
+                lambda: Active(self.activation, self.activation),
+                lambda: dict.fromkeys(SYSTEMS, Capabilities()),
+            ),
             clock=self.clock,
             decisions="decisions",
             settings=WorkSettings(claim=claim, retry_first=0.001, retry_longest=1.0),

@@ -10,9 +10,10 @@ import sqlalchemy as sa
 
 from frontlist.clock import Clock
 from frontlist.contract import FieldKey, Resource, TitleKey
-from frontlist.state import applied
+from frontlist.state import applied, recovered
 from frontlist.state.applied import Applied, Intent, Outcome
 from frontlist.state.database import Database
+from frontlist.state.images import before_table
 
 RECORD = Resource("fourallportal", "product", "a")
 OTHER = Resource("fourallportal", "product", "b")
@@ -73,7 +74,7 @@ async def test_a_refused_intent_leaves_no_before_image(db: Database) -> None:
     await intend(db, intent(5, was={FieldKey("title"): "old"}))
     await intend(db, intent(4, was={FieldKey("title"): "older"}))
     async with db.read() as c:
-        images = (await c.execute(sa.select(applied.before_table))).all()
+        images = (await c.execute(sa.select(before_table))).all()
     assert [(row.claim, row.was, row.becomes) for row in images] == [(5, '"old"', '"new"')]
 
 
@@ -192,14 +193,5 @@ async def test_after_a_restored_backup_everything_is_in_doubt(db: Database) -> N
     await intend(db, intent(5), intent(5, resource=OTHER))
     await remember(db, outcome(5), outcome(5, resource=OTHER))
     async with db.begin() as c:
-        await applied.doubt_all(c)
+        await recovered.doubt_all(c)
     assert [(await held(db, each)).in_doubt(0) for each in (RECORD, OTHER)] == [True, True]
-
-
-async def test_the_outbox_gives_back_in_order_what_was_not_sent(db: Database) -> None:
-    async with db.begin() as c:
-        await applied.post(db, c, [("t", "1", {"a": 1}), ("t", "2", None), ("t", "3", "x")])
-        first = (await applied.posted(c, 1))[0]
-        await applied.sent(c, [first.number])
-    async with db.read() as c:
-        assert [(row.key, row.value) for row in await applied.posted(c, 10)] == [("2", "null"), ("3", '"x"')]

@@ -8,7 +8,7 @@ from frontlist.clock import chosen_id
 from frontlist.contract import Document, DocumentKey, Dossier, Resource, Revision, TitleKey
 from frontlist.linking import holding
 from frontlist.source import Raw, RawKey
-from frontlist.state import captured, installation, settled, work
+from frontlist.state import captured, installation, mirror, settled, work
 from frontlist.state.database import Database
 
 TARGET, ISBN, KEY = "fourallportal", "9780306406157", "978030640615"
@@ -25,12 +25,14 @@ def record(module: str, source: int) -> Resource:
     return Resource(TARGET, module, chosen_id("acme", module, source))
 
 
-async def mirror(db: Database, id_: str, title: str, *isbns: str, kind: str = "product", system: str = TARGET) -> None:
+async def mirrored(
+    db: Database, id_: str, title: str, *isbns: str, kind: str = "product", system: str = TARGET
+) -> None:
     raw = Raw(RawKey(kind, id_), {})
     async with db.begin() as c:
         began = await captured.read_time(db, c, system)
-        await captured.store_raws(db, c, system, {raw.key: (raw, TitleKey(title))}, began, 1)
-        await captured.save_isbns(db, c, system, {raw.key: frozenset(isbns)})
+        await mirror.store_raws(db, c, system, {raw.key: (raw, TitleKey(title))}, began, 1)
+        await mirror.save_isbns(db, c, system, {raw.key: frozenset(isbns)})
 
 
 async def decide(db: Database, kind: str, key: str, body: Any) -> None:
@@ -46,39 +48,39 @@ async def held(db: Database, *dossiers: Dossier) -> dict[Resource, tuple[str, ..
 
 
 async def test_an_unlinked_record_holds_the_product_with_its_isbn_and_no_other(db: Database) -> None:
-    await mirror(db, "a", "object:product/a", KEY)
+    await mirrored(db, "a", "object:product/a", KEY)
     assert await held(db, dossier(1, (10, ISBN), (11, None))) == {record("product", 10): ("a",)}
 
 
 async def test_a_product_whose_number_is_that_of_a_work_is_held_too(db: Database) -> None:
-    await mirror(db, "a", "object:product/a", KEY)
+    await mirrored(db, "a", "object:product/a", KEY)
     for dossiers in ((dossier(10, (10, ISBN)),), (dossier(1, (10, ISBN)), dossier(10, (12, None)))):
         assert record("product", 10) in await held(db, *dossiers)
 
 
 async def test_a_record_that_a_person_ruled_out_holds_nothing(db: Database) -> None:
-    await mirror(db, "a", "object:product/a", KEY)
+    await mirrored(db, "a", "object:product/a", KEY)
     await decide(db, "unlinked", f"{TARGET}/product/10", {"records": ["a"], "report": "r"})
     assert await held(db, dossier(1, (10, ISBN))) == {}
 
 
 async def test_a_product_with_a_record_of_ours_is_not_held(db: Database) -> None:
-    await mirror(db, "a", "object:product/a", KEY)
-    await mirror(db, record("product", 10).id, "work:1", KEY)
+    await mirrored(db, "a", "object:product/a", KEY)
+    await mirrored(db, record("product", 10).id, "work:1", KEY)
     assert await held(db, dossier(1, (10, ISBN))) == {}
 
 
 async def test_what_was_left_doubtful_is_held_while_one_of_the_records_is_unlinked(db: Database) -> None:
     await decide(db, "doubtful", f"{TARGET}/title/1", {"records": ["a", "b"], "title": "work:1"})
-    await mirror(db, "a", "object:title/a", kind="title")
-    await mirror(db, "b", "work:2", kind="title")
+    await mirrored(db, "a", "object:title/a", kind="title")
+    await mirrored(db, "b", "work:2", kind="title")
     assert await held(db, dossier(1)) == {record("title", 1): ("a",)}
-    await mirror(db, "a", "work:2", kind="title")
+    await mirrored(db, "a", "work:2", kind="title")
     assert await held(db, dossier(1)) == {}
 
 
 async def test_whoever_may_have_waited_for_a_record_is_due(db: Database) -> None:
-    await mirror(db, "1", "work:1", KEY, kind="work", system="consonance")
+    await mirrored(db, "1", "work:1", KEY, kind="work", system="consonance")
     await decide(db, "doubtful", f"{TARGET}/product/20", {"records": ["b"], "title": "work:2"})
 
     async def due(records: list[str], numbers: set[str]) -> set[str]:

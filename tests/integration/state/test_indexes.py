@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontlist.clock import Clock
 from frontlist.contract import TitleKey
-from frontlist.state import captured, processes, schema, settled, work
+from frontlist.state import mirror, processes, schema, settled, work
 from frontlist.state.database import Database
 
 MANY = 100_000
@@ -54,7 +54,7 @@ async def db(postgresql_url: str) -> AsyncIterator[Database]:
 
 
 async def unclaimed(c: AsyncConnection) -> None:
-    found = await captured.unclaimed(c, {"file": True})
+    found = await mirror.unclaimed(c, {"file": True})
     assert found == {"product": "module product holds 100 objects that no title claims"}
 
 
@@ -63,7 +63,7 @@ async def accepted(c: AsyncConnection) -> None:
 
 
 async def confirmed(c: AsyncConnection) -> None:
-    assert len(await captured.confirmed_at(c, [TitleKey("work:1"), TitleKey("work:2")])) == 2
+    assert len(await mirror.confirmed_at(c, [TitleKey("work:1"), TitleKey("work:2")])) == 2
 
 
 async def links(c: AsyncConnection) -> None:

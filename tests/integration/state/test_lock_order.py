@@ -16,13 +16,12 @@ import tenants
 from frontlist import pins, settling, undoing
 from frontlist.clock import Clock
 from frontlist.contract import DocumentKey, FieldKey, Resource, TitleKey
-from frontlist.intake import Intake
-from frontlist.kafka import KafkaSettings
 from frontlist.pins import Pin, Pins
 from frontlist.state import applied, dead, drift, held, installation, schema, settled, work
 from frontlist.state.applied import Intent, Outcome
 from frontlist.state.database import Database
 from frontlist.state.held import Cell
+from frontlist.storing import Storing
 from frontlist_schemas.canonical import canonical
 from frontlist_schemas.envelope import Envelope, encode
 
@@ -88,7 +87,7 @@ async def take_in(db: Database) -> None:
         ("t.decisions.v1", b"note/" + NOTE.encode(), canonical({"body": {"a": 1}, "number": 5}), []),
         ("t.consonance.metadata.v1", TITLE.encode(), value, headers),
     ]
-    await Intake(db, KafkaSettings(prefix="t"), clock=Clock()).take(
+    await Storing(db, "t").take(
         [ConsumerRecord(name, 0, 0, 0, 0, key, said, None, 0, 0, tuple(more)) for name, key, said, more in records]
     )
 

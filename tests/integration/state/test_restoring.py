@@ -14,9 +14,10 @@ from frontlist.clock import DAY
 from frontlist.contract import FieldKey, Resource, TitleKey
 from frontlist.keeping import KeepSettings
 from frontlist.restoring import ERASED, Restoring
-from frontlist.state import applied, dossier, erased, findings, installation, settled
-from frontlist.state.applied import CREATED, Applied, before_table
+from frontlist.state import applied, dossier, erased, findings, installation, recovered, settled
+from frontlist.state.applied import Applied
 from frontlist.state.database import Database
+from frontlist.state.images import CREATED, before_table
 
 RECORD = Resource("fourallportal", "product", "a/b")
 TITLE = TitleKey("work:1")
@@ -50,7 +51,7 @@ def record(value: Any, offset: int = 0) -> ConsumerRecord[bytes, bytes]:
 async def told(db: Database, *values: Any, days: float = 10**6, backup: bool = False) -> None:
     """Read from the beginning, as in a rebuild, or into what a backup knows."""
     async with db.begin() as c:
-        await (applied.doubt_all(c) if backup else applied.clear(c))
+        await (recovered.doubt_all(c) if backup else recovered.clear(c))
     restoring = await Restoring.begin(db, KeepSettings(before_images=days))
     await restoring.take([record(value, i) for i, value in enumerate(values)])
 
@@ -221,7 +222,7 @@ async def test_claims_of_a_machine_whose_clock_was_ahead_refuse_no_new_ones(db: 
     async with db.begin() as c:
         now = await db.now(c)
         await db.raise_numbers(c)
-        await applied.none_newer(c, now)
+        await recovered.none_newer(c, now)
         [claim] = await db.draw(c)
     assert (await held(db)).applied_claim < claim
     async with db.begin() as c:
@@ -288,8 +289,8 @@ async def test_an_intent_of_a_backup_of_which_nothing_is_told_stays_in_doubt(db:
 async def test_a_claim_of_a_backup_that_is_lowered_stays_in_doubt(db: Database) -> None:
     await intended(db, 2**62, {"title": "A"})
     async with db.begin() as c:
-        await applied.doubt_all(c)
-        await applied.none_newer(c, await db.now(c))
+        await recovered.doubt_all(c)
+        await recovered.none_newer(c, await db.now(c))
     assert (await held(db)).in_doubt(0)
 
 

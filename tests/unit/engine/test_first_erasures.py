@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from frontlist import Absent, Ensure, FieldKey, Resource, TitleKey
+from frontlist.ordering import without_first_erasures
 from frontlist.state.applied import Applied
-from frontlist.work import without_first_erasures
 
 RECORD = Resource("shelf", "record", "1")
 OURS = {"a": "filled", "b": None}

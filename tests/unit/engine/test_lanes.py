@@ -15,8 +15,9 @@ from frontlist.breaker import Breaker, BreakerSettings
 from frontlist.budget import Budget, Prepaid
 from frontlist.contract import Ensure, FieldKey, Resource, TitleKey
 from frontlist.errors import Retry
-from frontlist.jobs import Job, Order, Result
+from frontlist.jobs import Job
 from frontlist.lanes import Bundle, Lane
+from frontlist.orders import Order, Result
 from frontlist.state import work
 from frontlist.turns import FAIR
 

@@ -1,4 +1,4 @@
-"""Commands that do again or take back: undo, replay, reconcile, forget."""
+"""Commands that work titles again, replay and reconcile: each begins a sweep that can be shown, stopped and resumed."""
 
 from __future__ import annotations
 
@@ -6,40 +6,42 @@ import asyncio
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-import sqlalchemy as sa
 import typer
 
-from frontlist import forgetting, runtime, sweeping, undoing
-from frontlist.cli.terminal import AsJson, Config, err, out, say_json, table, wait_for
-from frontlist.cli.times import time
+from frontlist import runtime, sweeping
+from frontlist.cli.terminal import (
+    AsJson,
+    Config,
+    DryRun,
+    Imprint,
+    Rows,
+    Titles,
+    err,
+    out,
+    say_json,
+    short,
+    table,
+    wait_for,
+)
+from frontlist.cli.times import iso, time
 from frontlist.clock import moment
 from frontlist.contract import TitleKey
 from frontlist.errors import ConfigurationError
 from frontlist.previewing import Looked, Preview
 from frontlist.settings import load
 from frontlist.state import processes, sweeps
-from frontlist.state.applied import HAS_RUN, before_table
 
-Title = Annotated[str, typer.Option(help="What was written for this title, e.g. work:61417.")]
-Run = Annotated[str, typer.Option(help="What this run wrote, e.g. replay/1a2b3c4d; `frontlist undo` alone lists them.")]
-Since = Annotated[str, typer.Option(help="What was written since: 2026-11-20T10:00Z, or 3d, 2h, 30m ago.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Read and compare; say what would change, and do nothing.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 Consumers = Annotated[list[str] | None, typer.Option("--consumer", help="This consumer; default: all. Repeat it.")]
 OneConsumer = Annotated[str, typer.Option("--consumer", help="Whose titles.")]
-Titles = Annotated[list[str] | None, typer.Option("--title", help="Only this title, e.g. work:61417. Repeat it.")]
-Imprint = Annotated[str, typer.Option(help="Only titles of this imprint.")]
 From = Annotated[str, typer.Option("--from", help="Only titles that changed since: 2026-11-20, or 3d, 2h, 30m ago.")]
 To = Annotated[str, typer.Option("--to", help="Only titles that changed until then.")]
 Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Show progress until all titles are worked.")]
-Rows = Annotated[int, typer.Option(min=0, help="How many cells to show; 0: all.")]
 Id = Annotated[str, typer.Argument(help="The sweep's id, from `list`.")]
 #: Seconds between two looks at the progress.
 LOOK = 1.0
 
 
 def add_to(app: typer.Typer) -> None:
-    app.command()(undo)
     for name, words, begins in (
         ("replay", "Work titles again, compared with what stands in the target.", replay),
         ("reconcile", "Look whether somebody changed what is ours, and set it back or leave it.", reconcile),
@@ -51,101 +53,6 @@ def add_to(app: typer.Typer) -> None:
         group.command("resume")(sweep_resume)
         group.command("stop")(sweep_stop)
         app.add_typer(group, name=name)
-    app.command()(forget)
-
-
-# --- undo ------------------------------------------------------------------------------------------------------------
-
-
-def undo(
-    title: Title = "",
-    run: Run = "",
-    since: Since = "",
-    dry_run: DryRun = False,
-    yes: Yes = False,
-    rows: Rows = 50,
-    config: Config = None,
-    as_json: AsJson = False,
-) -> None:
-    """Put back what was overwritten, by title, run or time; shown first. Alone: the runs that can be undone."""
-    if not (title or run or since):
-        _runs(config, as_json)
-        return
-
-    async def go() -> tuple[undoing.Undo, str]:
-        async with runtime.opened(load(config)) as it:
-            async with it.db.read() as c:
-                now = moment(await it.db.now(c))
-            chosen = undoing.Selection(title, run, time(since, now, "--since") if since else 0)
-            planned = await undoing.plan(it, chosen, lambda n: err.print(f"read {n} titles"))
-            if not as_json:
-                _show_undo(planned, rows)
-            if dry_run or not planned.pins or not _agreed(yes, as_json):
-                return planned, ""
-            return planned, await undoing.apply(it, planned)
-
-    planned, made = wait_for(go())
-    if as_json:
-        say_json({"run": made or None, "cells": [each.as_json() for each in planned.cells]})
-    elif made:
-        out.print(
-            f"\nDue as {made}. It holds until source or mapping changes; frontlist undo --run {made} takes it back."
-        )
-    else:
-        out.print("\nNothing is changed.")
-
-
-def _agreed(yes: bool, as_json: bool) -> bool:
-    if yes:
-        return True
-    if as_json:
-        raise ConfigurationError("--json does not ask", where="frontlist undo", cure="add --yes or --dry-run")
-    return typer.confirm("Put this back?")
-
-
-def _show_undo(planned: undoing.Undo, rows: int) -> None:
-    table(
-        ("title", "resource", "field", "what", "is", "becomes"),
-        [
-            (
-                e.title,
-                e.resource,
-                e.field,
-                e.verdict + (f": {e.why}" if e.why else ""),
-                _short(e.is_),
-                _short(e.becomes),
-            )
-            for e in planned.cells[: rows or None]
-        ],
-    )
-    counts = ", ".join(f"{number} {what}" for what, number in sorted(planned.counts().items()))
-    out.print(counts or "Nothing was overwritten then.", markup=False)
-
-
-def _runs(config: Any, as_json: bool) -> None:
-    b = before_table.c
-    query = (
-        sa.select(b.run, sa.func.count(b.title.distinct()), sa.func.count(), sa.func.min(b.at), sa.func.max(b.at))
-        .where(HAS_RUN)
-        .group_by(b.run)
-        .order_by(sa.func.max(b.at).desc())
-        .limit(50)
-    )
-
-    async def go() -> list[dict[str, Any]]:
-        async with runtime.opened(load(config)) as it, it.db.read() as c:
-            found = (await c.execute(query)).all()
-            return [{"run": r[0], "titles": r[1], "cells": r[2], "from": _at(r[3]), "to": _at(r[4])} for r in found]
-
-    found = wait_for(go())
-    if as_json:
-        say_json(found)
-        return
-    table(("run", "titles", "cells", "from", "to"), [tuple(each.values()) for each in found])
-    out.print("\nWhat no run set off is undone by --title or --since.")
-
-
-# --- sweeps ----------------------------------------------------------------------------------------------------------
 
 
 def replay(
@@ -278,8 +185,8 @@ def _show_preview(said: dict[str, Any], rows: int) -> None:
             each["title"],
             each["resource"],
             cell["field"],
-            _short(cell["is"]),
-            _short(cell["would"]),
+            short(cell["is"]),
+            short(cell["would"]),
             each["mode"] + (f", waits: {each['waits']}" if each["waits"] else ""),
         )
         for each in said["resources"]
@@ -385,8 +292,8 @@ def _said(each: sweeps.Sweep) -> dict[str, Any]:
         "run": each.run,
         "state": each.state,
         "selection": dict(each.selection),
-        "begun": _at(each.created_at),
-        "ended": _at(each.ended_at) if each.ended_at else None,
+        "begun": iso(each.created_at),
+        "ended": iso(each.ended_at) if each.ended_at else None,
     }
 
 
@@ -401,43 +308,3 @@ def _show_sweep(said: dict[str, Any]) -> None:
             [(d["target"], d["kind"], d["field"], d["healed"], d["left"]) for d in said["drift"]],
             title="Cells of ours that somebody had changed:",
         )
-
-
-# --- forget ----------------------------------------------------------------------------------------------------------
-
-
-def forget(
-    who: Annotated[str, typer.Argument(help="contact:ID, by Consonance's id.")],
-    yes: Yes = False,
-    config: Config = None,
-    as_json: AsJson = False,
-) -> None:
-    """Erase a person: titles are published without them, and what we keep of them is taken out. For good."""
-    if not yes:
-        typer.confirm(
-            f"Forget {who} for good? What was overwritten for their titles cannot be undone then.", abort=True
-        )
-
-    async def go() -> forgetting.Forgotten:
-        async with runtime.opened(load(config)) as it:
-            return await forgetting.forget(it, who)
-
-    done = wait_for(go())
-    if as_json:
-        say_json(vars(done))
-        return
-    table(("taken out", "number"), sorted(done.removed.items()))
-    out.print(f"{len(done.titles)} titles are published without {who}.", markup=False)
-    out.print(
-        "Older records leave the change topics within 60 days. The journal keeps its lines for kafka.journal_days. "
-        "The records in 4ALLPORTAL follow with the next writes. Consonance still has the contact."
-    )
-
-
-def _short(value: Any) -> str:
-    text = "empty" if value is None else str(value)
-    return text if len(text) <= 50 else text[:49] + "…"
-
-
-def _at(us: int) -> str:
-    return moment(us).isoformat(timespec="seconds")
