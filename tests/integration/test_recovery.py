@@ -88,10 +88,16 @@ async def test_a_title_is_put_back_and_stays_so_until_its_source_changes(
         assert ["author_line"] in [each["pinned"] for each in said["desired"]]
         assert made in {each["run"] for each in await at.typed("undo")}
 
-        await at.typed("undo", "--run", made, "--yes")
-        await tenants.until(lambda: at.line() == "Somebody else", what="the undo undone")
-        await at.author("A third")
+        await at.author("A third")  # the source says something else now: the pin is lifted
         await tenants.settled(it)
+        [said] = (await at.typed("explain", TITLE))["consumers"]
+        assert [each["pinned"] for each in said["desired"] if each["pinned"]] == []
+
+        again = (await at.typed("undo", "--title", TITLE, "--since", "1h", "--yes"))["run"]
+        await tenants.until(lambda: at.line() == before, what="it put back once more")
+        await tenants.settled(it)
+        await at.typed("undo", "--run", again, "--yes")
+        await tenants.until(lambda: at.line() == "A third", what="the undo undone")
 
 
 async def test_what_somebody_changed_since_is_left_alone(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from frontlist import Absent, Ensure, FieldKey, Resource
@@ -35,6 +35,9 @@ class Story:
         self.stands = self.says = value
 
 
+@example([("chosen", "B"), ("theirs", "C")])
+@example([("chosen", "B"), ("ours", "C")])
+@example([("chosen", "B"), ("theirs", "A")])
 @given(st.lists(st.tuples(st.sampled_from(["ours", "chosen", "theirs"]), VALUES), max_size=12))
 def test_an_undo_restores_what_stood_before_and_skips_all_that_changed_since(story: list[tuple[str, Any]]) -> None:
     one, before, later = Story(), NOT_NAMED, False
