@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ import httpx
 from frontlist import process, runtime
 from frontlist.cli.deciding import decide
 from frontlist.clock import Clock
+from frontlist.embedded import Databases
 from frontlist.mapping import default_text
 from frontlist.plugins import Plugins
 from frontlist.settings import Settings
@@ -196,6 +198,17 @@ async def until(true: Callable[[], bool | Awaitable[bool]], *, seconds: float = 
                 await asyncio.sleep(0.1)
         except asyncio.CancelledError:
             raise AssertionError(f"never happened: {what or true}") from None
+
+
+def copied(server: Databases, name: str, copy: str) -> None:
+    """A PostgreSQL database under another name too; the server process of a connection that was cut ends on its own."""
+    there = f"FROM pg_stat_activity WHERE datname = '{name}'"
+    until = time.monotonic() + 60
+    while server.execute(f"SELECT 1 {there} LIMIT 1") and time.monotonic() < until:
+        time.sleep(0.1)
+    sessions = server.execute(f"SELECT application_name, state, wait_event, query {there}")
+    assert not sessions, f"somebody works with {name}: {sessions}"
+    server.execute(f'CREATE DATABASE "{copy}" TEMPLATE "{name}"')
 
 
 async def settled(it: runtime.Installation, *, seconds: float = 60.0) -> None:

@@ -36,7 +36,7 @@ class Backup:
 
     def make(self) -> None:
         if self._file is None:
-            self._server().execute(f'CREATE DATABASE "{self._name}_old" TEMPLATE "{self._name}"')
+            tenants.copied(self._server(), self._name, f"{self._name}_old")
             return
         with contextlib.closing(sqlite3.connect(self._file)) as c:
             c.execute(f"VACUUM INTO '{self._copy}'")

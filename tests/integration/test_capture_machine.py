@@ -252,7 +252,7 @@ class PostgresDatabase:
 
     def _clone(self, old: str, new: str) -> None:
         self._server.drop(new)
-        self._server.execute(f'CREATE DATABASE "{new}" TEMPLATE "{old}"')
+        tenants.copied(self._server, old, new)
 
 
 # --- the machine -----------------------------------------------------------------------------------------------------
