@@ -206,7 +206,7 @@ class Capture:
             self.observed.starved(self.system, feed.name)
             log.warning("capture: feed failed", system=self.system, feed=feed.name, error=said(error))
             async with self.db.begin() as c:
-                await feeds.fail_feed(self.db, c, self.system, feed.name, str(error))
+                await feeds.fail(self.db, c, self.system, feed.name, str(error))
             return
         self.observed.fed(self.system, feed.name, len(page.raws))
         if page.raws or page.gone:
@@ -219,7 +219,7 @@ class Capture:
     async def _page(self, feed: Feed, lease: processes.Lease) -> Page:
         async with self.db.begin() as c:
             began = await captured.read_time(self.db, c, self.system)
-            state = (await feeds.feeds(c, self.system)).get(feed.name)
+            state = (await feeds.states(c, self.system)).get(feed.name)
         state = state or feeds.FeedState(feed.name, None, 1, None, None)
         try:
             page = await self._remote(feed.page(state.cursor, moment(began)))
@@ -231,7 +231,7 @@ class Capture:
         async with self.db.begin() as c:
             await self._held(c, lease)
             changed = await self._mirroring.store(c, page.raws, began, state.passed)
-            passed = await feeds.save_feed(self.db, c, self.system, state, page, await self.db.now(c))
+            passed = await feeds.save(self.db, c, self.system, state, page, await self.db.now(c))
             if page.exhausted and state.completed_at is None:
                 # What waited for this system to be known goes on.
                 everyone = await installation.registered(c)
@@ -263,7 +263,7 @@ class Capture:
             return
         async with self.db.begin() as c:
             began = await captured.read_time(self.db, c, self.system)
-            states = await feeds.feeds(c, self.system)
+            states = await feeds.states(c, self.system)
         raws = await self._fetch(keys)
         missing = [raw for raw in raws if raw.body is None and raw.unreadable is None]
         found: dict[int, list[Raw]] = {}
@@ -333,7 +333,7 @@ class Capture:
         """Whether a mirror from an older backup may still lack objects of what was published since."""
         async with self.db.read() as c:
             said = await installation.fact(c, f"{RESTORED}/{self.system}")
-            states = await feeds.feeds(c, self.system)
+            states = await feeds.states(c, self.system)
         if said is None:
             return False
         since, number = map(int, said.split())
@@ -363,7 +363,7 @@ class Capture:
 
     async def _publish_all(self, producer: AIOKafkaProducer, lease: processes.Lease) -> None:
         async with self.db.read() as c:
-            states = await feeds.feeds(c, self.system)
+            states = await feeds.states(c, self.system)
         if any(feed.name not in states or states[feed.name].completed_at is None for feed in self.source.feeds):
             return  # a feed that has not been read through may still narrow what the others say
         while not self._stopping.is_set() and await self._publish_some(producer, lease):

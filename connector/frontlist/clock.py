@@ -35,6 +35,11 @@ def moment(us: int) -> datetime:
     return datetime.fromtimestamp(us / 1_000_000, UTC)
 
 
+def iso(us: int) -> str:
+    """Microseconds since 1970 as a person reads them, to the second."""
+    return moment(us).isoformat(timespec="seconds")
+
+
 def microseconds(at: datetime) -> int:
     """An aware time as microseconds since 1970."""
     return round(at.timestamp() * 1_000_000)

@@ -9,12 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from frontlist import pins
+from frontlist import pins, runtime
 from frontlist.contract import Resource, TitleKey
 from frontlist.decisions import decide
 from frontlist.errors import ConfigurationError
@@ -31,9 +30,6 @@ from frontlist.state.images import before_table
 from frontlist.state.mirror import raw_table
 from frontlist.state.outbox import outbox_table
 from frontlist.vanishing import without
-
-if TYPE_CHECKING:
-    from frontlist import runtime
 
 WHO = re.compile(r"contact:[1-9][0-9]{0,17}")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from frontlist import aftermath, process, runtime
+from frontlist import aftermath, runtime
 from frontlist.contract import Actual, Desired, Ensure, FieldKey, Json, Mode, Resource, Target, TitleKey
 from frontlist.modes import imprint, may_write
 from frontlist.ordering import has_it, keeps, proposal, stated_at, without_first_erasures
@@ -115,7 +115,7 @@ class Preview:
             await self.it.introspect()
             async with self.it.db.read() as c:
                 active = await installation.active(c)
-            self._planner = process.planner(self.it, Active(active.number if active else 0, self.it.mapping))
+            self._planner = self.it.planner(Active(active.number if active else 0, self.it.mapping))
         return self._planner
 
     async def _read(self, desired: Sequence[Desired]) -> Mapping[Resource, Actual | None]:

@@ -28,7 +28,7 @@ from frontlist.kafka import TopicState
 from frontlist.keeping import Keeper
 from frontlist.outbox import Outbox
 from frontlist.ownership import PORTAL
-from frontlist.planning import Active, Planner
+from frontlist.planning import Active
 from frontlist.positions import recreated
 from frontlist.runtime import Installation, alone
 from frontlist.serving import Probes, Serving
@@ -75,11 +75,6 @@ async def run(
                 await within_grace(stopping, working, it.settings.shutdown.grace)
 
 
-def intervals(it: Installation) -> dict[tuple[str, str], float]:
-    """(system, feed) -> seconds between two passes."""
-    return {(source.name, feed.name): feed.every for source in it.sources.values() for feed in source.feeds}
-
-
 @asynccontextmanager
 async def watched(
     it: Installation, stopping: asyncio.Event, parts: Sequence[str], traces: Traces | None
@@ -90,7 +85,7 @@ async def watched(
     facts = instruments.facts
     captures = [f"capture/{name}" for name in it.sources] if "capture" in parts else []
     facts.parts = (*captures, *(part for part in ("intake", "work") if part in parts), "outbox")
-    facts.tenant, facts.every = it.settings.tenant, intervals(it)
+    facts.tenant, facts.every = it.settings.tenant, it.intervals()
     it.observe(instruments)
     watch = Watch(instruments, it.db, it.topics.cluster_id, stopping)
     probes = Probes(instruments, watch, asyncio.get_running_loop())
@@ -280,10 +275,6 @@ def _capture(it: Installation, source: Source) -> Capture:
     )
 
 
-def planner(it: Installation, active: Active) -> Planner:
-    return Planner(it.settings.tenant, lambda: active, lambda: it.known)
-
-
 def _worker(
     it: Installation,
     active: Active,
@@ -312,7 +303,7 @@ def _worker(
         it.db,
         chosen,
         delivery,
-        planner(it, active),
+        it.planner(active),
         clock=it.clock,
         decisions=it.decisions,
         woken=woken,

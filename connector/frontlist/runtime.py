@@ -1,4 +1,4 @@
-"""Everything that commands and the running process share: database, topics, clients, mapping, plugins."""
+"""An installation, opened for a command or for the running process."""
 
 from __future__ import annotations
 
@@ -9,21 +9,22 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import structlog
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError, NodeNotReadyError, RequestTimedOutError
 
 from frontlist import mapping as field_mapping
 from frontlist.clock import Clock
 from frontlist.contract import Capabilities, Target
 from frontlist.errors import ConfigurationError, FrontlistError, said
-from frontlist.kafka import Topics, TopicState, unreachable
+from frontlist.kafka import Topics, TopicState
 from frontlist.mapping import FieldMapping
 from frontlist.observed import UNOBSERVED, Observed
 from frontlist.opening import open_all
+from frontlist.planning import Active, Planner
 from frontlist.plugins import Plugins
 from frontlist.settings import Settings
 from frontlist.source import Source
 from frontlist.state import installation, schema
-from frontlist.state.database import Database, gone, unanswered
+from frontlist.state.database import Database, away, reason
 from frontlist.step import Step, no_step
 from frontlist.systems.consonance.client import Client as ConsonanceClient
 from frontlist.systems.consonance.source import ConsonanceSource
@@ -34,10 +35,12 @@ from frontlist.systems.fourallportal.target import FourallportalTarget
 from frontlist_schemas import topics
 
 log = structlog.get_logger(__name__)
+#: What aiokafka raises where no broker answers.
+KAFKA_AWAY = (KafkaConnectionError, KafkaTimeoutError, NodeNotReadyError, RequestTimedOutError)
 
 
 class Installation:
-    """Everything that commands and the running process share: database, topics, clients, mapping, plugins."""
+    """An installation, opened for a command or for the running process."""
 
     def __init__(
         self, settings: Settings, plugins: Plugins | None = None, *, clock: Clock | None = None, step: Step = no_step
@@ -84,6 +87,13 @@ class Installation:
         self.observed: Observed = UNOBSERVED
         #: Where the running process answers probes; None: nowhere.
         self.probes: str | None = None
+
+    def intervals(self) -> dict[tuple[str, str], float]:
+        """(system, feed) -> seconds between two passes."""
+        return {(source.name, feed.name): feed.every for source in self.sources.values() for feed in source.feeds}
+
+    def planner(self, active: Active) -> Planner:
+        return Planner(self.settings.tenant, lambda: active, lambda: self.known)
 
     def observe(self, observed: Observed) -> None:
         """Who is told what happens; parts made after it tell it too."""
@@ -155,10 +165,10 @@ async def opened(
             await found.whole()
         yield found
     except Exception as error:
-        away = _away(found, error)
-        if away is None:
+        told = _away(found, error)
+        if told is None:
             raise
-        raise away from error
+        raise told from error
     finally:
         await found.close()
 
@@ -166,10 +176,13 @@ async def opened(
 def _away(it: Installation, error: Exception) -> FrontlistError | None:
     """What a person is told where nothing but Kafka or the database, which went away, ended a command."""
     causes = list(_causes(error))
-    if not all(isinstance(each, KafkaError) or gone(each) for each in causes):
+    if not all(isinstance(each, KAFKA_AWAY) or away(each) for each in causes):
         return None
-    first = causes[0]
-    return unreachable(it.settings.kafka, first) if isinstance(first, KafkaError) else unanswered(it.db, first)
+    log.info("a command ended", exc_info=error)
+    first, cure = causes[0], "once it answers, say the command again; nothing is lost"
+    if isinstance(first, KAFKA_AWAY):
+        return FrontlistError(f"Kafka went away: {first}", where=it.settings.kafka.bootstrap, cure=cure)
+    return FrontlistError(f"the database went away: {reason(first)}", where=it.db.name, cure=cure)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -126,7 +126,7 @@ async def _unreadable(it: runtime.Installation) -> list[str]:
 async def _read_through(it: runtime.Installation, since: datetime) -> bool:
     """Whether Consonance was read from end to end by a pass that began after this."""
     async with it.db.read() as c:
-        cursor = (await feeds.feeds(c, "consonance"))["works"].cursor
+        cursor = (await feeds.states(c, "consonance"))["works"].cursor
     if not isinstance(cursor, Mapping) or "full_began" not in cursor:
         return False
     return bool((cursor["done"] or not cursor["full"]) and datetime.fromisoformat(cursor["full_began"]) > since)

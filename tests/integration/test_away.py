@@ -16,7 +16,7 @@ import tenants
 from faults.proxy import between
 from frontlist import recovering, runtime
 from frontlist.clock import Clock
-from frontlist.errors import ConfigurationError
+from frontlist.errors import FrontlistError
 from frontlist.kafka import reading
 from frontlist.settings import Settings
 from frontlist.state import installation, schema
@@ -66,17 +66,17 @@ async def test_a_database_that_goes_away_is_said_with_its_cure(settings: Setting
             await work(it)
 
         refused = await refusal(settings.model_copy(update={"database": through}), goes_away)
-    assert "the database does not answer" in refused.what
+    assert "the database went away" in refused.what
     assert (f":{proxy.port}/" in refused.where, str(url.password) in str(refused)) == (True, False)
-    assert "check `database`" in refused.cure
+    assert "say the command again" in refused.cure
 
 
 @pytest.mark.parametrize("work", [asks_kafka, beside(asks_kafka, asks_kafka)])
 async def test_a_kafka_that_goes_away_is_said_with_its_cure(settings: Settings, work: Work) -> None:
     await upgraded(settings)
     refused = await refusal(settings, work)
-    assert ("Kafka does not answer" in refused.what, refused.where) == (True, AWAY)
-    assert "check kafka.bootstrap" in refused.cure
+    assert ("Kafka went away" in refused.what, refused.where) == (True, AWAY)
+    assert "say the command again" in refused.cure
 
 
 async def test_nothing_is_left_open_where_kafka_is_away(settings: Settings) -> None:
@@ -98,8 +98,32 @@ async def test_a_mistake_of_ours_is_not_taken_for_a_kafka_that_is_away(settings:
     assert broken.value.subgroup(LookupError) is not None
 
 
-async def refusal(settings: Settings, work: Work) -> ConfigurationError:
-    with pytest.raises(ConfigurationError) as refused:
+async def locked(it: runtime.Installation) -> None:
+    async with it.db.begin() as c, it.db.begin() as other:
+        await c.execute(sa.text("LOCK TABLE installation"))
+        await other.execute(sa.text("SET LOCAL lock_timeout = '10ms'"))
+        await installation.fact(other, "tenant")
+
+
+async def misnamed(it: runtime.Installation) -> None:
+    async with it.db.read() as c:
+        await c.execute(sa.text("SELECT nothing FROM installation"))
+
+
+async def late(it: runtime.Installation) -> None:
+    raise TimeoutError("a plugin's own")
+
+
+@pytest.mark.parametrize("work", [locked, misnamed, late])
+async def test_a_database_that_did_answer_is_not_said_to_be_away(settings: Settings, work: Work) -> None:
+    await upgraded(settings)
+    with pytest.raises((sa.exc.DBAPIError, TimeoutError)):
+        async with runtime.opened(settings) as it:
+            await work(it)
+
+
+async def refusal(settings: Settings, work: Work) -> FrontlistError:
+    with pytest.raises(FrontlistError) as refused:
         async with runtime.opened(settings) as it:
             await work(it)
     return refused.value

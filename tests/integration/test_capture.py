@@ -228,7 +228,7 @@ async def test_nothing_is_published_before_every_feed_has_completed_a_pass(stage
     stage.shelf.contracts_answer = False
     async with stage.capturing():
         async with stage.db.read() as c:
-            assert (await feeds.feeds(c, SYSTEM)).get("contracts") is None
+            assert (await feeds.states(c, SYSTEM)).get("contracts") is None
         await tenants.until(lambda: _complete(stage, "works"), what="the pass over all works")
         await asyncio.sleep(0.5)
         assert await stage.published() == []
@@ -238,7 +238,7 @@ async def test_nothing_is_published_before_every_feed_has_completed_a_pass(stage
 
 async def _complete(stage: Stage, feed: str) -> bool:
     async with stage.db.read() as c:
-        found = (await feeds.feeds(c, SYSTEM)).get(feed)
+        found = (await feeds.states(c, SYSTEM)).get(feed)
     return found is not None and found.completed_at is not None
 
 

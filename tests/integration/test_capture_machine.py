@@ -386,7 +386,7 @@ class Capturing(RuleBasedStateMachine):
                 any(marks)
                 or await captured.still_reserved(c, SYSTEM)
                 or (await c.execute(missing)).scalar_one()
-                or None in [each.completed_at for each in (await feeds.feeds(c, SYSTEM)).values()]
+                or None in [each.completed_at for each in (await feeds.states(c, SYSTEM)).values()]
             )
 
     @rule(name=st.sampled_from(STEPS))

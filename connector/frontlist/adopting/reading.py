@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from frontlist import process, runtime
+from frontlist import runtime
 from frontlist.adopting.comparing import Change, compare
 from frontlist.contract import Consumer, Ensure, FieldKey, Json, Plan, Resource, Target, TitleKey
 from frontlist.errors import ConfigurationError
@@ -29,7 +29,7 @@ async def look(it: runtime.Installation, say: Say, only: Sequence[TitleKey] = ()
     await ready(it)
     for name, target in it.targets.items():
         it.known[name] = await target.capabilities()
-    planner = process.planner(it, await _active(it))
+    planner = it.planner(await _active(it))
     found: list[Change] = []
     for consumer in it.plugins.consumers.values():
         titles = await _titles(it, consumer, only)

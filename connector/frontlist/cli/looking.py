@@ -10,9 +10,9 @@ import sqlalchemy as sa
 import typer
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from frontlist import health, keeping, process, runtime
+from frontlist import health, keeping, runtime
 from frontlist.cli.terminal import AsJson, Config, say_json, table, wait_for
-from frontlist.cli.times import iso
+from frontlist.clock import iso
 from frontlist.errors import FrontlistError
 from frontlist.http import Api
 from frontlist.plugins import Plugins
@@ -96,7 +96,7 @@ async def summary(it: runtime.Installation) -> dict[str, Any]:
         read = [
             {"feed": f"{name}/{each.name}", "completed": _at(each.completed_at), "error": each.error}
             for name in it.sources
-            for each in (await feeds.feeds(c, name)).values()
+            for each in (await feeds.states(c, name)).values()
         ]
         rows = [
             {"consumer": r.consumer, "outcome": r.outcome, "titles": r.rows, "due": r.due or 0, "oldest": _at(r.oldest)}
@@ -130,7 +130,7 @@ async def _checks(it: runtime.Installation) -> list[dict[str, Any]]:
     with contextlib.suppress(TimeoutError):
         async with it.db.read() as c:
             counted = await census.take(it.db, c)
-        said = list(health.counted(counted, process.intervals(it), it.settings.health))
+        said = list(health.counted(counted, it.intervals(), it.settings.health))
     return [asdict(each) for each in health.Report(it.clock).of(said)]
 
 

@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontlist import runtime, settling
 from frontlist.cli.terminal import AsJson, Config, Imprint, Titles, err, out, say_json, short, table, wait_for
-from frontlist.cli.times import iso, time
-from frontlist.clock import moment
+from frontlist.cli.times import time
+from frontlist.clock import iso, moment
 from frontlist.contract import TitleKey
 from frontlist.errors import ConfigurationError
 from frontlist.settings import load

@@ -23,8 +23,8 @@ from frontlist.cli.terminal import (
     table,
     wait_for,
 )
-from frontlist.cli.times import iso, time
-from frontlist.clock import moment
+from frontlist.cli.times import time
+from frontlist.clock import iso, moment
 from frontlist.contract import TitleKey
 from frontlist.errors import ConfigurationError
 from frontlist.previewing import Looked, Preview

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
-from frontlist.clock import microseconds, moment
+from frontlist.clock import microseconds
 from frontlist.errors import ConfigurationError
 
 AGO = re.compile(r"(\d{1,6})([mhd])")
@@ -24,7 +24,3 @@ def time(text: str, now: datetime, option: str) -> int:
             f"{text!r} is no time", where=option, cure="say 2026-11-20, 2026-11-20T10:00Z, or 3d, 2h, 30m ago"
         ) from None
     return microseconds(found if found.tzinfo else found.replace(tzinfo=UTC))
-
-
-def iso(us: int) -> str:
-    return moment(us).isoformat(timespec="seconds")

@@ -9,8 +9,8 @@ import typer
 
 from frontlist import forgetting, runtime, undoing
 from frontlist.cli.terminal import AsJson, Config, DryRun, Rows, err, out, say_json, short, table, wait_for
-from frontlist.cli.times import iso, time
-from frontlist.clock import moment
+from frontlist.cli.times import time
+from frontlist.clock import iso, moment
 from frontlist.errors import ConfigurationError
 from frontlist.settings import load
 from frontlist.state.images import HAS_RUN, before_table

@@ -236,6 +236,6 @@ class Looking:
     def _feeds(self, system: str) -> dict[str, feeds.FeedState]:
         async def go() -> dict[str, feeds.FeedState]:
             async with self._db.read() as c:
-                return await feeds.feeds(c, system)
+                return await feeds.states(c, system)
 
         return self._runner.run(go())

@@ -14,8 +14,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from frontlist import aftermath, process, runtime
-from frontlist.clock import microseconds, moment
+from frontlist import aftermath, runtime
+from frontlist.clock import iso, microseconds
 from frontlist.contract import (
     Capabilities,
     Consumer,
@@ -56,7 +56,7 @@ async def explain(it: runtime.Installation, text: str) -> dict[str, Json]:
     async with it.db.read() as c:
         now = await it.db.now(c)
         active = await installation.active(c)
-        planner = process.planner(it, Active(active.number if active else 0, it.mapping))
+        planner = it.planner(Active(active.number if active else 0, it.mapping))
         seen = {name: await planner.look(c, name, [title]) for name in it.plugins.consumers}
         rows = {name: await _row(c, name, title, now) for name in it.plugins.consumers}
         opened = await findings.open_ones(c, title)
@@ -282,7 +282,7 @@ async def _written(c: AsyncConnection, title: TitleKey) -> list[Json]:
 
 
 def _at(us: int | None) -> str | None:
-    return None if us is None else moment(us).isoformat(timespec="seconds")
+    return None if us is None else iso(us)
 
 
 def _iso(at: datetime | None) -> str | None:

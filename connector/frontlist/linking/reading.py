@@ -69,7 +69,7 @@ async def ready(it: runtime.Installation) -> None:
     """Refuses while one of the systems has not been read through: what is not known yet would look missing."""
     async with it.db.read() as c:
         for name, source in it.sources.items():
-            known = await feeds.feeds(c, name)
+            known = await feeds.states(c, name)
             waiting = [
                 feed.name for feed in source.feeds if feed.name not in known or not known[feed.name].completed_at
             ]

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from frontlist.contract import FieldKey, Json, Resource, TitleKey
 from frontlist.state import images
 from frontlist.state.database import Database, dump, load, metadata
-from frontlist.state.statement import Parameters, Statement, typed
+from frontlist.state.statement import Parameters, Statement, locking, typed
 
 applied_table = sa.Table(
     "applied",
@@ -330,7 +330,8 @@ async def remember(db: Database, connection: AsyncConnection, outcomes: Sequence
 def _remember(p: Parameters) -> sa.Executable:
     stated = ("applied_fields", "present", "removed", "progress", "refused", "dead", "look_again_at")
     columns = {**typed(applied_table, (*KEYS, "intent_claim", *stated)), "read_at": sa.BigInteger()}
-    given = _locking(p.rows("given", columns))
+    rows = p.rows("given", columns)
+    given = locking(rows, applied_table, *same(rows))
     c, v = applied_table.c, given.c
     return (
         sa.update(applied_table)
@@ -364,7 +365,8 @@ async def doubt(
 
 @Statement
 def _doubt(p: Parameters) -> sa.Executable:
-    given = _locking(p.rows("given", typed(applied_table, KEYS)))
+    rows = p.rows("given", typed(applied_table, KEYS))
+    given = locking(rows, applied_table, *same(rows))
     again = sa.bindparam("again", type_=sa.BigInteger)
     return (
         sa.update(applied_table)
@@ -432,13 +434,6 @@ def _look_again(p: Parameters) -> sa.Executable:
 def key(resource: Resource, consumer: str) -> tuple[str, str, str, str]:
     """In the order of `KEYS`."""
     return resource.target, resource.kind, resource.id, consumer
-
-
-def _locking(given: sa.FromClause) -> sa.CTE:
-    """Those given that are there, locked in the order of their keys: an UPDATE alone takes rows as it meets them."""
-    query = sa.select(*given.c).join(applied_table, sa.and_(*same(given)))
-    ordered = query.order_by(*(applied_table.c[name] for name in KEYS))
-    return ordered.with_for_update(of=applied_table).cte("locking")
 
 
 def same(given: sa.FromClause) -> list[Any]:

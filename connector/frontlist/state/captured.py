@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from frontlist.contract import TitleKey
 from frontlist.state import dirty, mirror
 from frontlist.state.database import Database, among, metadata
-from frontlist.state.statement import Parameters, Statement, typed
+from frontlist.state.statement import Parameters, Statement, locking, typed
 
 captured_table = sa.Table(
     "captured",
@@ -112,37 +112,38 @@ async def reserve(
 
 async def confirm(connection: AsyncConnection, system: str, published: Iterable[Published]) -> None:
     """These documents are on their topics; an older confirmation never overwrites a newer one."""
+    newest: dict[tuple[str, TitleKey], Published] = {}
+    stating: dict[tuple[str, TitleKey], Published] = {}
+    for each in sorted(published, key=lambda one: one.revision):
+        newest[each.aspect, each.title] = each
+        if each.gone or each.readable is not None:
+            stating[each.aspect, each.title] = each
     rows = []
-    for each in sorted(_newest(published), key=lambda one: (one.aspect, one.title)):
-        last, body = each.readable or (None, None)
-        stated = each.gone or each.readable is not None
-        rows.append((each.aspect, each.title, each.revision, each.fingerprint, last, body, stated))
+    for place, each in newest.items():
+        said = stating.get(place)
+        last, body = said.readable if said is not None and said.readable is not None else (None, None)
+        rows.append((*place, each.revision, each.fingerprint, last, body, None if said is None else said.revision))
     await _confirm.rows(connection, rows, whose=system)
 
 
 @Statement
 def _confirm(p: Parameters) -> sa.Executable:
     names = ("aspect", "title", "revision", "fingerprint", "readable_revision", "readable_body")
-    given = p.rows("given", {**typed(captured_table, names), "stated": sa.Boolean()})
+    rows = p.rows("given", {**typed(captured_table, names), "stated_at": sa.BigInteger()})
+    given = locking(rows, captured_table, *_same(rows))
     c, v = captured_table.c, given.c
     newer, known = c.revision < v.revision, c.reserved_revision <= v.revision
     values = {name: sa.case((newer, v[name]), else_=c[name]) for name in ("revision", "fingerprint")}
     for name in ("readable_revision", "readable_body"):
-        values[name] = sa.case((sa.and_(newer, v.stated), v[name]), else_=c[name])
+        values[name] = sa.case((c.revision < v.stated_at, v[name]), else_=c[name])
     for name in ("reserved_revision", "reserved_fingerprint"):
         values[name] = sa.case((known, None), else_=c[name])
-    mine = (c.system == sa.bindparam("whose"), c.aspect == v.aspect, c.title == v.title)
-    return sa.update(captured_table).where(*mine, sa.or_(newer, known)).values(values)
+    return sa.update(captured_table).where(*_same(given), sa.or_(newer, known)).values(values)
 
 
-def _newest(published: Iterable[Published]) -> Iterable[Published]:
-    """One of each document, with what was last readable of it."""
-    out: dict[tuple[str, TitleKey], Published] = {}
-    for each in sorted(published, key=lambda one: one.revision):
-        before = out.get((each.aspect, each.title), each)
-        silent = each.readable is None and not each.gone
-        out[each.aspect, each.title] = replace(each, readable=before.readable, gone=before.gone) if silent else each
-    return out.values()
+def _same(given: sa.FromClause) -> tuple[sa.ColumnElement[bool], ...]:
+    c = captured_table.c
+    return c.system == sa.bindparam("whose"), c.aspect == given.c.aspect, c.title == given.c.title
 
 
 async def read_time(db: Database, connection: AsyncConnection, system: str) -> int:

@@ -12,6 +12,7 @@ import json
 import socket
 import sqlite3
 import time
+import traceback
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -288,12 +289,14 @@ def reason(error: BaseException) -> str:
     return str(getattr(error, "orig", None) or error).partition("\n")[0] or type(error).__name__
 
 
-def unanswered(db: Database, error: BaseException) -> ConfigurationError:
-    return ConfigurationError(
-        f"the database does not answer: {reason(error)}",
-        where=db.name,
-        cure="check `database` (FRONTLIST_DATABASE), its password and the network",
-    )
+def away(error: BaseException) -> bool:
+    """Whether the database itself went away; a lock, a deadlock or a full disk is an answer."""
+    if isinstance(error, DBAPIError):
+        state = getattr(error.orig, "sqlstate", None) or ""
+        return error.connection_invalidated or state[:2] == "08" or state[:4] == "57P0"
+    # The driver's own; whatever else runs into a time-out did not come through SQLAlchemy.
+    frames = traceback.walk_tb(error.__traceback__)
+    return gone(error) and any(frame.f_globals["__name__"].startswith("sqlalchemy.") for frame, _ in frames)
 
 
 def _async_url(url: str) -> URL:

@@ -34,7 +34,7 @@ class FeedState:
     error: str | None
 
 
-async def feeds(connection: AsyncConnection, system: str) -> dict[str, FeedState]:
+async def states(connection: AsyncConnection, system: str) -> dict[str, FeedState]:
     rows = await connection.execute(sa.select(feed_table).where(feed_table.c.system == system))
     return {
         row.name: FeedState(row.name, load(row.cursor), row._mapping["pass"], row.completed_at, row.error)
@@ -42,9 +42,7 @@ async def feeds(connection: AsyncConnection, system: str) -> dict[str, FeedState
     }
 
 
-async def save_feed(
-    db: Database, connection: AsyncConnection, system: str, state: FeedState, page: Page, now: int
-) -> int:
+async def save(db: Database, connection: AsyncConnection, system: str, state: FeedState, page: Page, now: int) -> int:
     """The cursor moves with what it delivered; answers the pass that counts from now on."""
     turned = page.exhausted and page.sweep
     passed = state.passed + (1 if turned else 0)
@@ -67,7 +65,7 @@ async def read_anew(connection: AsyncConnection, system: str) -> None:
     await connection.execute(sa.update(feed_table).where(feed_table.c.system == system).values(anew))
 
 
-async def fail_feed(db: Database, connection: AsyncConnection, system: str, name: str, error: str | None) -> None:
+async def fail(db: Database, connection: AsyncConnection, system: str, name: str, error: str | None) -> None:
     await db.upsert(connection, feed_table, [{"system": system, "name": name, "error": error}])
 
 

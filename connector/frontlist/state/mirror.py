@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from frontlist.contract import Json, TitleKey
 from frontlist.source import Raw, RawKey
 from frontlist.state.database import CHUNK, Database, among, dump, load, metadata, partial_index
-from frontlist.state.statement import Parameters, Statement, typed
+from frontlist.state.statement import Parameters, Statement, locking, typed
 
 raw_table = sa.Table(
     "raw",
@@ -303,15 +303,20 @@ async def retitle(
     """Give raw objects these titles; answers those that changed, with the title that each had before."""
     before = await titles_of(connection, system, list(titles))
     moved = {key: had for key, had in before.items() if had != titles[key]}
-    await _retitle.rows(connection, [(key.kind, key.id, titles[key]) for key in sorted(moved)], whose=system)
+    await _retitle.rows(connection, [(key.kind, key.id, titles[key]) for key in moved], whose=system)
     return moved
 
 
 @Statement
 def _retitle(p: Parameters) -> sa.Executable:
-    c, given = raw_table.c, p.rows("given", typed(raw_table, ("kind", "id", "title")))
-    mine = (c.system == sa.bindparam("whose"), c.kind == given.c.kind, c.id == given.c.id)
-    return sa.update(raw_table).where(*mine).values(title=given.c.title)
+    rows = p.rows("given", typed(raw_table, ("kind", "id", "title")))
+    given = locking(rows, raw_table, *_same(rows))
+    return sa.update(raw_table).where(*_same(given)).values(title=given.c.title)
+
+
+def _same(given: sa.FromClause) -> tuple[sa.ColumnElement[bool], ...]:
+    c = raw_table.c
+    return c.system == sa.bindparam("whose"), c.kind == given.c.kind, c.id == given.c.id
 
 
 def _raw(row: Any) -> Raw:

@@ -31,7 +31,7 @@ from frontlist.state import (  # noqa: F401  their tables fill the metadata, wit
     sweeps,
     work,
 )
-from frontlist.state.database import Database, takes_long, unanswered
+from frontlist.state.database import Database, reason, takes_long
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 #: The schemas that this program knows, the newest last: one for each file of migrations/versions/.
@@ -69,7 +69,11 @@ async def check(db: Database) -> None:
         async with db.engine.connect() as connection:
             at = await connection.run_sync(_revision)
     except (OSError, sa.exc.SQLAlchemyError, TimeoutError) as error:
-        raise unanswered(db, error) from error
+        raise ConfigurationError(
+            f"the database does not answer: {reason(error)}",
+            where=db.name,
+            cure="check `database` (FRONTLIST_DATABASE), its password and the network",
+        ) from error
     if at == head():
         return
     if at is None:

@@ -104,6 +104,12 @@ class Parameters:
         return out
 
 
+def locking(given: sa.FromClause, table: sa.Table, *here: sa.ColumnElement[bool]) -> sa.CTE:
+    """Those given that are there, locked in the order of their keys: an UPDATE alone takes rows as it meets them."""
+    query = sa.select(*given.c).join(table, sa.and_(*here)).order_by(*table.primary_key.columns)
+    return query.with_for_update(of=table).cte("locking")
+
+
 class Statement:
     """A decorator: the function builds the statement, once for each kind of database."""
 

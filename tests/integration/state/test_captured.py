@@ -133,10 +133,10 @@ def documents() -> st.SearchStrategy[Published]:
     )
 
 
-@given(batch=st.lists(documents(), max_size=8), reserved=st.integers(0, 5))
+@given(batch=st.lists(documents(), max_size=8), confirmed=st.integers(0, 4), reserved=st.integers(0, 5))
 @settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_many_documents_at_once_are_as_one_after_the_other(
-    db: Database, batch: list[Published], reserved: int
+    db: Database, batch: list[Published], confirmed: int, reserved: int
 ) -> None:
     batch = list({(each.aspect, each.title, each.revision): each for each in batch}.values())
     batch.sort(key=lambda each: each.revision)  # as a topic holds them
@@ -144,7 +144,8 @@ async def test_many_documents_at_once_are_as_one_after_the_other(
     async def outcome(parts: list[list[Published]]) -> tuple[object, set[TitleKey]]:
         async with db.begin() as c:
             await c.execute(sa.delete(captured.captured_table))
-            row = {"system": SYSTEM, "aspect": "metadata", "title": TITLE, "reserved_revision": reserved}
+            row = {"system": SYSTEM, "aspect": "metadata", "title": TITLE, "revision": confirmed}
+            row |= {"reserved_revision": reserved, "readable_revision": confirmed, "readable_body": "before"}
             await db.upsert(c, captured.captured_table, [row])
             surprises = [await captured.learn(db, c, SYSTEM, part) for part in parts]
             return await captured.captured(c, SYSTEM, [TITLE, OTHER]), set().union(*surprises)
