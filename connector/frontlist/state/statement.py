@@ -55,7 +55,8 @@ class Parameters:
                 sa.type_coerce(sa.func.json_extract(each.c.value, f"$[{i}]"), kind).label(column)
                 for i, (column, kind) in enumerate(columns.items())
             ]
-            return sa.select(*picked).subquery(name)
+            # Read once: the text would be parsed anew for each row that is joined to it.
+            return sa.select(*picked).cte(name).prefix_with("MATERIALIZED")
         keys = [f"{name}_{column}" for column in columns]
         self._given[name] = lambda rows: {key: [row[i] for row in rows] for i, key in enumerate(keys)}
         arrays = [
