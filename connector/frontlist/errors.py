@@ -13,7 +13,7 @@ FrontlistError
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 
 class FrontlistError(Exception):
@@ -84,6 +84,15 @@ class DeadLetter(DeliveryError):
 
 class Stop(DeliveryError):
     """Tried again daily and at each release."""
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """Itself, or all that a group holds: parts that run side by side fail as one."""
+    if isinstance(error, BaseExceptionGroup):
+        for each in error.exceptions:
+            yield from causes(each)
+    else:
+        yield error
 
 
 def said(error: BaseException) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError, NodeNotRead
 from frontlist import mapping as field_mapping
 from frontlist.clock import Clock
 from frontlist.contract import Capabilities, Target
-from frontlist.errors import ConfigurationError, FrontlistError, said
+from frontlist.errors import ConfigurationError, FrontlistError, causes, said
 from frontlist.kafka import Topics, TopicState
 from frontlist.mapping import FieldMapping
 from frontlist.observed import UNOBSERVED, Observed
@@ -175,23 +175,14 @@ async def opened(
 
 def _away(it: Installation, error: Exception) -> FrontlistError | None:
     """What a person is told where nothing but Kafka or the database, which went away, ended a command."""
-    causes = list(_causes(error))
-    if not all(isinstance(each, KAFKA_AWAY) or away(each) for each in causes):
+    found = list(causes(error))
+    if not all(isinstance(each, KAFKA_AWAY) or away(each) for each in found):
         return None
     log.info("a command ended", exc_info=error)
-    first, cure = causes[0], "once it answers, say the command again; nothing is lost"
+    first, cure = found[0], "once it answers, say the command again; nothing is lost"
     if isinstance(first, KAFKA_AWAY):
         return FrontlistError(f"Kafka went away: {first}", where=it.settings.kafka.bootstrap, cure=cure)
     return FrontlistError(f"the database went away: {reason(first)}", where=it.db.name, cure=cure)
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Parts that run side by side fail as a group."""
-    if isinstance(error, BaseExceptionGroup):
-        for each in error.exceptions:
-            yield from _causes(each)
-    else:
-        yield error
 
 
 def half_rebuilt(db: Database) -> ConfigurationError:

@@ -17,7 +17,7 @@ from frontlist import logs
 from frontlist.cli.commands import Lazily
 from frontlist.cli.terminal import say_error
 from frontlist.ending import HUNG, HungError
-from frontlist.errors import ConfigurationError, FrontlistError
+from frontlist.errors import ConfigurationError, FrontlistError, causes
 from frontlist.plugins import Plugins
 
 DONE, WRONG, REFUSED, UNREACHABLE, INTERRUPTED = 0, 1, 2, 3, 130
@@ -57,11 +57,11 @@ def main() -> None:
     try:
         _call()
     except BaseExceptionGroup as group:
-        # Parts that run side by side fail as a group; the first that a person can do something about is said.
-        known = group.subgroup(FrontlistError)
+        # The first that a person can do something about is said.
+        known = next((each for each in causes(group) if isinstance(each, FrontlistError)), None)
         if known is None:
             raise
-        _refuse(_first(known))
+        _refuse(known)
     except FrontlistError as error:
         _refuse(error)
     except KeyboardInterrupt:
@@ -72,11 +72,6 @@ def main() -> None:
 
 def _call() -> None:
     application(Plugins().commands)(standalone_mode=True)
-
-
-def _first(group: BaseExceptionGroup[FrontlistError]) -> FrontlistError:
-    found = group.exceptions[0]
-    return _first(found) if isinstance(found, BaseExceptionGroup) else found
 
 
 def _refuse(error: FrontlistError) -> NoReturn:
