@@ -79,6 +79,12 @@ TAKEN_OUT: Sequence[TakenOut] = (
         "test_concurrent_claimers_never_share_a_row_and_claims_of_a_row_grow",
     ),
     out(
+        "state/work.py",
+        "c.claimed_at <= now - DEAD_AFTER, ",
+        "",
+        "test_concurrent_claimers_never_share_a_row_and_claims_of_a_row_grow",
+    ),
+    out(
         "ensure.py",
         "if order.claim.claim not in mine:",
         "if False:",

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from frontlist.clock import DAY
 from frontlist.contract import TitleKey
 from frontlist.state.database import NUMBERS, Database, among, metadata, partial_index
-from frontlist.state.processes import alive
+from frontlist.state.processes import DEAD_AFTER, alive
 from frontlist.state.statement import Parameters, Statement, typed
 
 
@@ -54,6 +54,8 @@ work_table = sa.Table(
     sa.Column("number", sa.BigInteger, nullable=False),
     sa.Column("claimed_by", sa.Text),
     sa.Column("claim", sa.BigInteger, nullable=False, server_default="0"),
+    # Microseconds since 1970.
+    sa.Column("claimed_at", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("outcome", sa.Text),
     sa.Column("detail", sa.Text),
     sa.Column("finished_at", sa.BigInteger),
@@ -181,7 +183,7 @@ async def claim(
         rows = (await (_oldest_due if oldest else _due)(connection, **values, least_urgent=int(up_to))).all()
         numbers = await db.draw(connection, len(rows))
         given = [(row.consumer, row.title, number) for row, number in zip(rows, numbers, strict=True)]
-        claimed = await _take(connection, given=given, process=process)
+        claimed = await _take(connection, given=given, process=process, now=now)
     else:
         levels = [(int(each),) for each in sorted(Priority) if each <= up_to]
         take = _claim_oldest if oldest else _claim
@@ -194,9 +196,13 @@ async def claim(
 
 
 def _free(p: Parameters, level: sa.ColumnElement[bool]) -> sa.Select[Any]:
-    """Due rows that no live process holds."""
+    """Due rows that no live process holds.
+
+    Who is alive is told as the statement began; of a row that another claimed since, only the row itself tells.
+    """
     c, now = work_table.c, sa.bindparam("now", type_=sa.BigInteger)
-    free = sa.or_(c.claimed_by.is_(None), c.claimed_by.not_in(alive(now)))
+    given_up = sa.and_(c.claimed_at <= now - DEAD_AFTER, c.claimed_by.not_in(alive(now)))
+    free = sa.or_(c.claimed_by.is_(None), given_up)
     due = sa.select(c.consumer, c.title, c.due_at).where(level, c.due_at <= now, c.not_before <= now)
     return due.where(p.among(c.consumer, "consumers"), free).limit(_limit())
 
@@ -210,7 +216,7 @@ def _claimed(due: sa.FromClause, number: Any) -> sa.Executable:
     return (
         sa.update(work_table)
         .where(c.consumer == due.c.consumer, c.title == due.c.title)
-        .values(claimed_by=sa.bindparam("process"), claim=number)
+        .values(claimed_by=sa.bindparam("process"), claim=number, claimed_at=sa.bindparam("now"))
         .returning(c.consumer, c.title, c.number, c.claim, c.priority, c.attempts, c.reason, c.live)
     )
 

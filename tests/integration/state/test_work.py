@@ -155,9 +155,10 @@ async def test_concurrent_claimers_never_share_a_row_and_claims_of_a_row_grow(db
     history: dict[str, list[int]] = {title: [] for title in titles}
     in_hand: set[str] = set()
 
-    async def worker(process: str) -> None:
-        for _ in range(12):
-            claims = await claim(db, process, limit=7)
+    async def worker(name: str) -> None:
+        for n in range(40):
+            # By one that has just begun: statements under way do not see its first heartbeat.
+            claims = await claim(db, f"{name}.{n}", limit=7)
             for each in claims:
                 assert each.title not in in_hand, f"{each.title} was handed out twice"
                 in_hand.add(each.title)

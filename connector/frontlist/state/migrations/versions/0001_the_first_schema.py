@@ -315,6 +315,7 @@ def upgrade() -> None:
         sa.Column("number", sa.BigInteger(), nullable=False),
         sa.Column("claimed_by", sa.Text(), nullable=True),
         sa.Column("claim", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("claimed_at", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("outcome", sa.Text(), nullable=True),
         sa.Column("detail", sa.Text(), nullable=True),
         sa.Column("finished_at", sa.BigInteger(), nullable=True),
