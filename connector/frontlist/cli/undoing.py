@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import sqlalchemy as sa
 import typer
 
 from frontlist import forgetting, runtime, undoing
@@ -13,7 +12,7 @@ from frontlist.cli.times import time
 from frontlist.clock import iso, moment
 from frontlist.errors import ConfigurationError
 from frontlist.settings import load
-from frontlist.state.images import HAS_RUN, before_table
+from frontlist.state import images
 
 Title = Annotated[str, typer.Option(help="What was written for this title, e.g. work:61417.")]
 Run = Annotated[str, typer.Option(help="What this run wrote, e.g. replay/1a2b3c4d; `frontlist undo` alone lists them.")]
@@ -92,19 +91,13 @@ def _show_undo(planned: undoing.Undo, rows: int) -> None:
 
 
 def _runs(config: Any, as_json: bool) -> None:
-    b = before_table.c
-    query = (
-        sa.select(b.run, sa.func.count(b.title.distinct()), sa.func.count(), sa.func.min(b.at), sa.func.max(b.at))
-        .where(HAS_RUN)
-        .group_by(b.run)
-        .order_by(sa.func.max(b.at).desc())
-        .limit(50)
-    )
-
     async def go() -> list[dict[str, Any]]:
         async with runtime.opened(load(config)) as it, it.db.read() as c:
-            found = (await c.execute(query)).all()
-            return [{"run": r[0], "titles": r[1], "cells": r[2], "from": iso(r[3]), "to": iso(r[4])} for r in found]
+            found = await images.runs(c, 50)
+            return [
+                {"run": r.run, "titles": r.titles, "cells": r.cells, "from": iso(r.first), "to": iso(r.last)}
+                for r in found
+            ]
 
     found = wait_for(go())
     if as_json:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -79,6 +80,15 @@ async def keep(db: Database, connection: AsyncConnection, images: Iterable[Image
 def _keep(p: Parameters) -> sa.Executable:
     names = ("target", "kind", "id", "consumer", "title", "claim", "field", "was", "becomes", "at", "run")
     return numbered.insert(p, before_table, names)
+
+
+async def runs(connection: AsyncConnection, limit: int) -> Sequence[sa.Row[Any]]:
+    """The latest runs that overwrote something: `run`, `titles` and `cells` in number, `first` and `last` time."""
+    b, last = before_table.c, sa.func.max(before_table.c.at).label("last")
+    titles, cells = sa.func.count(b.title.distinct()).label("titles"), sa.func.count().label("cells")
+    query = sa.select(b.run, titles, cells, sa.func.min(b.at).label("first"), last)
+    latest = query.where(HAS_RUN).group_by(b.run).order_by(last.desc()).limit(limit)
+    return (await connection.execute(latest)).all()
 
 
 async def forget(connection: AsyncConnection, until: int, titles: Sequence[TitleKey] | None = None) -> None:
