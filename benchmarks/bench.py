@@ -26,6 +26,7 @@ from benching.contenders import Place
 from benching.figures import FIGURES, Bench, Scale
 from benching.report import say
 from benching.target import CountingServer
+from confluent_kafka import Consumer, TopicPartition
 
 import frontlist
 import frontlist_metadata
@@ -65,6 +66,7 @@ def _bench(running: ExitStack, said: argparse.Namespace, *, peers: bool) -> tupl
     for name in [name for name in os.environ if name.startswith("FRONTLIST_")]:
         del os.environ[name]
     sys.path.insert(0, str(built.site))
+    _coordinates(kafka)
     folder = Path(running.enter_context(tempfile.TemporaryDirectory()))
     target = running.enter_context(CountingServer(built.target))
     tenants = running.enter_context(up(Wanted()))
@@ -79,6 +81,15 @@ def _compiled() -> None:
     """An installed Frontlist comes with bytecode; a checkout may have none, and each start would make it anew."""
     for package in (frontlist, frontlist_metadata, frontlist_schemas):
         compileall.compile_dir(Path(str(package.__file__)).parent, quiet=2)
+
+
+def _coordinates(kafka: str) -> None:
+    """A broker that never had a consumer group makes room for one first, and whoever starts first would wait for it."""
+    consumer = Consumer({"bootstrap.servers": kafka, "group.id": "any"})
+    try:
+        consumer.committed([TopicPartition("any", 0)], 60)
+    finally:
+        consumer.close()
 
 
 def _amount(said: str) -> tuple[str, Any]:
