@@ -758,6 +758,18 @@ TAKEN_OUT: Sequence[TakenOut] = (
         "test_a_confirmation_is_for_the_value_that_the_person_saw",
     ),
     out(
+        "aftermath.py",
+        "settled.Decision(brakes.CONFIRMED, str(each.cell), None, number)",
+        "settled.Decision(brakes.CONFIRMED, str(each.cell), None, done.claim.claim)",
+        "test_a_confirmation_that_comes_while_its_title_is_in_hand_is_used_up_too",
+    ),
+    out(
+        "state/held.py",
+        ", c.settled.is_not_distinct_from(each.settled))",
+        ",)",
+        "test_a_confirmation_that_comes_while_its_title_is_in_hand_is_used_up_too",
+    ),
+    out(
         "vanishing.py",
         "        if gone:\n",
         "        if False:\n",

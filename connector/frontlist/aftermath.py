@@ -144,7 +144,7 @@ async def settle(
     decided: list[settled.Decision] = []
     for each in done:
         await _dead(db, connection, consumer, there, each, now)
-        decided += await _held(connection, consumer, there, each, now)
+        decided += await _held(db, connection, consumer, there, each, now)
         decided += _pins(consumer, there, each)
         await _swept(db, connection, there, each, now)
         at = there.erased.get(each.claim.title)
@@ -186,22 +186,26 @@ def _closes(letter: dead.Letter, done: Done, buried: set[tuple[Resource, str]]) 
 
 
 async def _held(
-    connection: AsyncConnection, consumer: str, there: Beside, done: Done, now: int
+    db: Database, connection: AsyncConnection, consumer: str, there: Beside, done: Done, now: int
 ) -> list[settled.Decision]:
     """What is held no longer: written if it was confirmed (which is used up by it), else the plan changed."""
     if done.planned is None:
         return []
     waiting = {(each.resource, key) for each in done.brought for key in each.held}
     certain = {each.resource for each in done.brought if each.outcome in ("applied", "unchanged", "refused", "held")}
-    decided = []
+    used: list[held.Held] = []
     for each in (one for one in there.held if one.title == done.claim.title):
         place = (each.cell.resource, each.cell.field)
         if place in waiting or (each.cell.resource in done.planned and each.cell.resource not in certain):
             continue
-        await held.settle(connection, [each], "written" if each.settled == "confirmed" else "superseded", now)
-        if each.settled == "confirmed":
-            decided.append(settled.Decision(brakes.CONFIRMED, str(each.cell), None, done.claim.claim))
-    return decided
+        how = "written" if each.settled == "confirmed" else "superseded"
+        used += [one for one in await held.settle(connection, [each], how, now) if one.settled == "confirmed"]
+    # Not under the claim's number: it may have been confirmed between the claim and the plan.
+    numbers = await db.draw(connection, len(used))
+    return [
+        settled.Decision(brakes.CONFIRMED, str(each.cell), None, number)
+        for number, each in zip(numbers, used, strict=True)
+    ]
 
 
 def _pins(consumer: str, there: Beside, done: Done) -> list[settled.Decision]:

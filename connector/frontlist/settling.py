@@ -33,8 +33,8 @@ async def confirm(db: Database, topic: str, number: int) -> int:
     async with db.begin() as c:
         await takes_long(c)
         await db.lock(c, brakes.LOCK)
-        _, _, rows = await listed(c, number)
-        await _over(db, c, rows, "confirmed", f"held/{number}")
+        _, _, found = await listed(c, number)
+        rows = await _over(db, c, found, "confirmed", f"held/{number}")
         await decide(db, c, topic, {(brakes.CONFIRMED, str(e.cell)): {"fingerprint": e.fingerprint} for e in rows})
     return len(rows)
 
@@ -44,9 +44,9 @@ async def reject(db: Database, topic: str, number: int) -> int:
     async with db.begin() as c:
         await takes_long(c)
         await db.lock(c, brakes.LOCK)
-        _, _, rows = await listed(c, number)
+        _, _, found = await listed(c, number)
         run = f"held/{number}"
-        await _over(db, c, rows, "rejected", run)
+        rows = await _over(db, c, found, "rejected", run)
         at_capture = [each for each in rows if _captures(each)]
         bodies: dict[tuple[str, str], Json] = {
             (vanishing.REJECTED, str(each.cell)): {"fingerprint": each.fingerprint} for each in at_capture
@@ -73,18 +73,19 @@ async def _pins(c: AsyncConnection, rows: Sequence[Held], run: str) -> dict[tupl
     return bodies
 
 
-async def _over(db: Database, c: AsyncConnection, rows: Sequence[Held], how: str, run: str) -> None:
-    """They are due again, or assembled again."""
+async def _over(db: Database, c: AsyncConnection, found: Sequence[Held], how: str, run: str) -> list[Held]:
+    """They are due again, or assembled again; answers those that still waited."""
     now = await db.now(c)
     priority = work.Priority.METADATA
-    dues = [work.Due(each.cell.consumer, each.title, now, priority, run) for each in rows if not _captures(each)]
+    dues = [work.Due(each.cell.consumer, each.title, now, priority, run) for each in found if not _captures(each)]
     await work.mark(db, c, dues)
-    await held.settle(c, rows, how, now)
+    rows = await held.settle(c, found, how, now)
     for system in sorted({each.cell.resource.target for each in rows if _captures(each)}):
         mine = [each for each in rows if _captures(each) and each.cell.resource.target == system]
         await dirty.mark(db, c, system, [each.title for each in mine])
         for each in mine:
             await findings.close_one(c, each.cell.consumer, each.title, f"held/{each.cell.resource}", now)
+    return rows
 
 
 def _captures(each: Held) -> bool:

@@ -126,11 +126,11 @@ async def _settle(
     if not over:
         return
     now = await braking.db.now(connection)
+    used: list[held.Held] = []
     for each in over:
         how = "written" if each.settled == "confirmed" else "superseded"
-        await held.settle(connection, [each], how, now)
+        used += [one for one in await held.settle(connection, [each], how, now) if one.settled == "confirmed"]
         await findings.close_one(connection, consumer(system), each.title, _key(each.cell), now)
-    used = [each for each in over if each.settled == "confirmed"]
     await decide(braking.db, connection, decisions_topic, {(CONFIRMED, str(each.cell)): None for each in used})
 
 

@@ -291,6 +291,33 @@ async def test_a_confirmation_is_used_up_by_the_write(scene: Scene) -> None:
         assert await settled.decisions(c, "confirmed") == {}
 
 
+@pytest.mark.parametrize(("at", "price"), [("claimed", "0"), ("planned", "10.00")])
+async def test_a_confirmation_that_comes_while_its_title_is_in_hand_is_used_up_too(
+    scene: Scene, at: str, price: str
+) -> None:
+    """It comes before the plan, which then writes it; or after a plan that wants it no longer."""
+    await scene.stand(TITLES, price="10.00")
+    for title in TITLES:
+        await scene.wish(title, price="0")
+    await scene.work()
+    [group] = await scene.groups()
+    for title in TITLES[2:]:
+        await scene.wish(title, price=price)
+    worker = scene.worker()
+    said: list[int] = []
+
+    async def step(name: str) -> None:
+        if name == at and not said:
+            said.append(await confirm(scene.db, scene.topic, group.list))
+
+    worker.step = step
+    await worker.once()
+    await scene.work()
+    assert (said, {scene.shelf.held[title]["price"] for title in TITLES[2:]}) == ([3], {price})
+    async with scene.db.read() as c:
+        assert await settled.decisions(c, "confirmed") == {}
+
+
 async def test_what_a_person_rejects_stays_until_its_source_changes(scene: Scene) -> None:
     await scene.stand(TITLES, price="10.00")
     for title in TITLES:

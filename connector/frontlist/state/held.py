@@ -141,14 +141,16 @@ async def of_titles(connection: AsyncConnection, consumer: str, titles: Collecti
     return [_held(row) for row in await connection.execute(query)]
 
 
-async def settle(connection: AsyncConnection, cells: Iterable[Held], how: str, now: int) -> int:
-    """Only where the value is still the one that was looked at; answers how many."""
-    settled = 0
+async def settle(connection: AsyncConnection, cells: Iterable[Held], how: str, now: int) -> list[Held]:
+    """Only what is still as it was looked at, its value and whether a person has settled it; answers these."""
+    settled = []
     c = held_table.c
     for each in sorted(cells, key=lambda one: one.cell):
         key = [getattr(c, name) == value for name, value in _place(each.cell).items()]
-        update = sa.update(held_table).where(*key, c.number == each.number)
-        settled += (await connection.execute(update.values(settled=how, settled_at=now))).rowcount
+        same = (c.number == each.number, c.settled.is_not_distinct_from(each.settled))
+        update = sa.update(held_table).where(*key, *same).values(settled=how, settled_at=now)
+        if (await connection.execute(update)).rowcount:
+            settled.append(each)
     return settled
 
 
