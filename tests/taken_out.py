@@ -548,6 +548,18 @@ TAKEN_OUT: Sequence[TakenOut] = (
     ),
     # --- missing parents, slow titles --------------------------------------------------------------------------------
     out(
+        "due.py",
+        "        await db.lock(c, TITLES)\n",
+        "",
+        "test_a_title_that_comes_while_a_mode_is_set_is_worked_in_that_mode",
+    ),
+    out(
+        "storing.py",
+        "            await self.db.lock(c, TITLES, shared=True)\n",
+        "            pass\n",
+        "test_a_title_that_comes_while_a_mode_is_set_is_worked_in_that_mode",
+    ),
+    out(
         "finishing.py",
         'if plan.waits and outcome in ("unchanged", "applied"):',
         "if False:",

@@ -230,12 +230,12 @@ class Capture:
             raise Stop(f"{type(error).__name__}: {error}", where=feed.name) from error
         async with self.db.begin() as c:
             await self._held(c, lease)
-            changed = await self._mirroring.store(c, page.raws, began, state.passed)
-            passed = await feeds.save(self.db, c, self.system, state, page, await self.db.now(c))
             if page.exhausted and state.completed_at is None:
                 # What waited for this system to be known goes on.
-                everyone = await installation.registered(c)
-                await work.mark(self.db, c, await all_due(c, everyone, await self.db.now(c), "read through"))
+                everyone, now = await installation.registered(c), await self.db.now(c)
+                await work.mark(self.db, c, await all_due(self.db, c, everyone, now, "read through"))
+            changed = await self._mirroring.store(c, page.raws, began, state.passed)
+            passed = await feeds.save(self.db, c, self.system, state, page, await self.db.now(c))
             # Asked for durably: the feed will not state the deletion again.
             await mirror.mark_missing(self.db, c, self.system, page.gone, 0)
             absent = await mirror.unseen(c, self.system, feed.kinds, state.passed) if passed > state.passed else []

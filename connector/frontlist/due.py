@@ -8,15 +8,23 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontlist.contract import DocumentKey
 from frontlist.state import dossier, work
-from frontlist.state.database import takes_long
+from frontlist.state.database import Database, takes_long
+
+#: Who makes all titles due has it alone, who adds titles shares it: none is planned by what is just being changed, and
+#: then missed by those that the change makes due.
+TITLES = "frontlist/titles"
 
 
 async def all_due(
-    c: AsyncConnection, consumers: Mapping[str, frozenset[DocumentKey]], now: int, reason: str
+    db: Database, c: AsyncConnection, consumers: Mapping[str, frozenset[DocumentKey]], now: int, reason: str
 ) -> list[work.Due]:
-    """Every known title of these consumers, behind what is live."""
+    """Every known title of these consumers, behind what is live. None is added before this transaction ends.
+
+    Asked first in a transaction: who adds titles changes work rows, links and decisions after it.
+    """
     if consumers:
         await takes_long(c)
+        await db.lock(c, TITLES)
     out: list[work.Due] = []
     for name, wants in consumers.items():
         found = await dossier.titles(c, sorted(wants))

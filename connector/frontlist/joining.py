@@ -103,7 +103,7 @@ async def activate(it: Installation) -> Active:
             await outbox.post(it.db, c, [(it.decisions, "mapping/active", body)])
             consumers = await installation.registered(c)
             now = await it.db.now(c)
-            await work.mark(it.db, c, await all_due(c, consumers, now, f"mapping/{current.number}"))
+            await work.mark(it.db, c, await all_due(it.db, c, consumers, now, f"mapping/{current.number}"))
             await applied.try_again(c, await applied.with_refused(c))
     return Active(current.number, it.mapping)
 
@@ -121,8 +121,8 @@ async def register(it: Installation) -> None:
         released = await installation.renewed(c, releases)
         new = await installation.register(it.db, c, brought)
         wants = {name: brought[name][0] for name in new}
-        dues = await all_due(c, wants, now, "registered") + await work.stopped(c, released, now, "released")
-        await work.mark(it.db, c, dues)
+        dues = await all_due(it.db, c, wants, now, "registered")
+        await work.mark(it.db, c, dues + await work.stopped(c, released, now, "released"))
 
 
 async def fits(it: Installation) -> None:

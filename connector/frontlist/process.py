@@ -324,7 +324,8 @@ async def _keep_introspecting(it: Installation, stopping: asyncio.Event, asked: 
             async with it.db.begin() as c:
                 if new:
                     consumers = await installation.registered(c)
-                    await work.mark(it.db, c, await all_due(c, consumers, await it.db.now(c), "introspected"))
+                    dues = await all_due(it.db, c, consumers, await it.db.now(c), "introspected")
+                    await work.mark(it.db, c, dues)
                 await allowed_anew(it.db, c, it.known)
         except Exception as error:
             if not gone(error):

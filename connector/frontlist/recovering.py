@@ -76,7 +76,7 @@ async def nothing_is_sure(it: Installation) -> tuple[dict[tuple[str, int], int],
         await work.free_all(c)
         await recovered.doubt_all(c)
         everyone = await installation.registered(c)
-        await work.mark(it.db, c, await all_due(c, everyone, await it.db.now(c), "restored"))
+        await work.mark(it.db, c, await all_due(it.db, c, everyone, await it.db.now(c), "restored"))
         return {at: offset for at, (offset, _) in (await dossier.offsets(c)).items()}, since
 
 

@@ -12,7 +12,7 @@ from aiokafka import ConsumerRecord
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontlist.contract import DocumentKey, TitleKey
-from frontlist.due import all_due, dues_of
+from frontlist.due import TITLES, all_due, dues_of
 from frontlist.observed import UNOBSERVED, Observed
 from frontlist.positions import Positions
 from frontlist.records import decision_of, document_of, link_of, newest_first
@@ -77,6 +77,8 @@ class Storing:
         documents, told = await self._documents(c, records, refused)
         with self._traced(documents):
             newer = await dossier.store(self.db, c, documents)
+        if any(each.first for each in newer):
+            await self.db.lock(c, TITLES, shared=True)
         consumers, now = await installation.registered(c), await self.db.now(c)
         dues = dues_of(newer, consumers, now)
         coalesced = _coalesced(told, dues)
@@ -162,7 +164,7 @@ class Storing:
                 title = TitleKey(each.key)
                 out += [work.Due(name, title, now, work.Priority.METADATA, each.kind) for name in consumers]
             elif each.kind not in QUIET:
-                out += await all_due(c, consumers, now, each.kind)
+                out += await all_due(self.db, c, consumers, now, each.kind)
         return out
 
 

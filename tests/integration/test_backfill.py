@@ -196,7 +196,7 @@ async def test_after_a_restored_backup_everything_is_settled_outside_the_window(
     async with night.db.begin() as c:
         await recovered.doubt_all(c)
         everyone = await installation.registered(c)
-        await work.mark(night.db, c, await all_due(c, everyone, await night.db.now(c), "restored"))
+        await work.mark(night.db, c, await all_due(night.db, c, everyone, await night.db.now(c), "restored"))
     await night.work()
     assert [await night.outcome(f"work:{n}") for n in (1, 2, 3)] == ["unchanged", "applied", "deferred"]
     night.passes(1)
@@ -343,7 +343,7 @@ async def test_texts_in_consonance_are_compared_and_settled_by_day_and_set_back_
         async with it.db.begin() as c:
             await recovered.doubt_all(c)
             everyone = await installation.registered(c)
-            await work.mark(it.db, c, await all_due(c, everyone, await it.db.now(c), "restored"))
+            await work.mark(it.db, c, await all_due(it.db, c, everyone, await it.db.now(c), "restored"))
         await tenants.until(lambda: sure(it), seconds=180, what="no doubt")
         assert pair.consonance.writes() == 0
 

@@ -144,7 +144,7 @@ async def decide(it: runtime.Installation, kind: str, key: str, body: Any) -> No
         now = await it.db.now(c)
         if kind != pauses.KIND:
             consumers = await installation.registered(c)
-            await work.mark(it.db, c, await all_due(c, consumers, now, kind))
+            await work.mark(it.db, c, await all_due(it.db, c, consumers, now, kind))
         elif body is None:
             # Every title would be due as backfill; what waits for this is due already, and some of it is live.
             await work.hasten(it.db, c, now, pauses.AGAIN)

@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from frontlist import runtime
 from frontlist.contract import Json, TitleKey
 from frontlist.decisions import decide
@@ -51,6 +49,8 @@ async def settle(
     """`titles` are due besides those of the links; `all_titles`: every one, behind what is live."""
     async with it.db.begin() as c:
         await takes_long(c)
+        consumers, now = await installation.registered(c), await it.db.now(c)
+        dues = await all_due(it.db, c, consumers, now, "linked") if all_titles else []
         numbers = await it.db.draw(c, len(links))
         linked = [
             settled.Link(e.target, e.kind, e.source_id, e.id, e.title, e.role, n)
@@ -59,15 +59,10 @@ async def settle(
         changed = await settled.save_links(it.db, c, linked)
         await outbox.post(it.db, c, [(it.links, e.key, e.body) for e in linked])
         await decide(it.db, c, it.decisions, {(each.kind, each.key): each.body for each in decisions})
-        await _mark(it, c, [*changed, *titles], all_titles)
+        named = {*changed, *titles}
+        dues += [work.Due(name, title, now, work.Priority.FORMATS, "link") for title in named for name in consumers]
+        await work.mark(it.db, c, dues)
     await _send(it)
-
-
-async def _mark(it: runtime.Installation, c: AsyncConnection, titles: Sequence[TitleKey], everything: bool) -> None:
-    consumers, now = await installation.registered(c), await it.db.now(c)
-    dues = [work.Due(name, title, now, work.Priority.FORMATS, "link") for title in set(titles) for name in consumers]
-    dues += await all_due(c, consumers, now, "linked") if everything else []
-    await work.mark(it.db, c, dues)
 
 
 async def _send(it: runtime.Installation) -> None:

@@ -128,10 +128,14 @@ class Database:
         setval = "SELECT setval('frontlist_number', :now) FROM frontlist_number WHERE last_value < :now"
         await connection.execute(sa.text(setval), {"now": now})
 
-    async def lock(self, connection: AsyncConnection, name: str) -> None:
-        """One transaction at a time under this name; SQLite has only one that writes anyway."""
+    async def lock(self, connection: AsyncConnection, name: str, *, shared: bool = False) -> None:
+        """One transaction at a time under this name, or any that `shared` it; SQLite has only one that writes anyway.
+
+        What a statement sees is settled as it begins, so what is to be seen is asked for after it.
+        """
         if not self.sqlite:
-            await connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": name})
+            lock = f"SELECT pg_advisory_xact_lock{'_shared' if shared else ''}(hashtext(:name))"
+            await connection.execute(sa.text(lock), {"name": name})
 
     async def bounded(self, connection: AsyncConnection) -> bool:
         """Whether the server ends each transaction of a process that is frozen. SQLite has one process."""

@@ -1,0 +1,87 @@
+"""Two transactions at the same time: a statement sees what stood as it began; of a row it locks, what came since.
+
+PostgreSQL alone: SQLite has one transaction that writes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from aiokafka import ConsumerRecord
+
+import tenants
+from frontlist.cli.deciding import decide
+from frontlist.clock import Clock
+from frontlist.contract import TitleKey
+from frontlist.due import TITLES
+from frontlist.state import installation, schema, work
+from frontlist.state.database import Database
+from frontlist.storing import Storing
+from frontlist_schemas.envelope import Envelope, encode
+from integration.test_ensure import KEY, Place, Shelf, Wishes
+
+TOPIC = "t.decisions.v1"
+FIRST, SECOND = TitleKey("work:1"), TitleKey("work:2")
+
+
+@pytest.fixture
+async def place(postgresql_url: str) -> AsyncIterator[Place]:
+    """The consumer observes."""
+    clock = Clock()
+    db = Database(postgresql_url, clock)
+    await schema.upgrade(db)
+    async with db.begin() as c:
+        await installation.register(db, c, {"wishes": (frozenset({KEY}), "1")})
+        row = {"number": 1, "fingerprint": "f", "text": "", "at": 0}
+        await c.execute(installation.activation_table.insert(), [row])
+    yield Place(db, clock, Shelf(), Wishes())
+    await db.close()
+
+
+async def waiting(db: Database) -> int:
+    """Transactions that wait for another one."""
+    query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    async with db.read() as c:
+        return int((await c.exec_driver_sql(query)).scalar_one())
+
+
+async def wait_for(db: Database, count: int, *unless: asyncio.Task[Any]) -> None:
+    """Until so many transactions wait, or one of these is done."""
+
+    async def so() -> bool:
+        return any(each.done() for each in unless) or await waiting(db) == count
+
+    await tenants.until(so, what=f"{count} transactions wait")
+
+
+def document(title: TitleKey) -> ConsumerRecord:
+    headers, value = encode(Envelope("consonance", "metadata", title, 1_790_000_000_000_000, "present", {}), "test")
+    return ConsumerRecord("t.consonance.metadata.v1", 0, 0, 0, 0, title.encode(), value, None, 0, 0, tuple(headers))
+
+
+async def test_a_title_that_comes_while_a_mode_is_set_is_worked_in_that_mode(place: Place) -> None:
+    await place.wish(FIRST, title="A")
+    await place.work()
+    place.wishes.fields[SECOND] = {"title": "B"}
+    it: Any = SimpleNamespace(db=place.db, decisions=TOPIC)
+    async with place.db.begin() as c:
+        # Who sets the mode has listed all titles by the time that it waits for this one.
+        await c.execute(work.work_table.select().with_for_update())
+        setting = asyncio.create_task(decide(it, "mode", "*/*", "apply"))
+        await wait_for(place.db, 1, setting)
+        coming = asyncio.create_task(Storing(place.db, "t").take([document(SECOND)]))
+        await wait_for(place.db, 2, coming)
+        await place.work()
+    await asyncio.gather(setting, coming)
+    await place.work()
+    assert place.shelf.held == {FIRST: {"title": "A"}, SECOND: {"title": "B"}}
+
+
+async def test_titles_that_come_at_the_same_time_do_not_wait_for_each_other(place: Place) -> None:
+    async with place.db.begin() as c:
+        await place.db.lock(c, TITLES, shared=True)
+        await asyncio.wait_for(Storing(place.db, "t").take([document(FIRST)]), 20)
