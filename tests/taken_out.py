@@ -329,6 +329,13 @@ TAKEN_OUT: Sequence[TakenOut] = (
         "        await work.free_all(c)\n",
         "",
         "test_what_is_read_back_frees_the_claims_that_the_backup_had",
+        "test_what_is_being_claimed_as_a_backup_is_noticed_is_free_too",
+    ),
+    out(
+        "state/settled.py",
+        ".where(~behind)",
+        "",
+        "test_what_was_claimed_before_a_backup_was_noticed_writes_nothing",
     ),
     out(
         "intake.py",

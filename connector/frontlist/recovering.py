@@ -73,10 +73,11 @@ async def nothing_is_sure(it: Installation) -> tuple[dict[tuple[str, int], int],
         await it.db.raise_numbers(c)
         since = await backed_up_at(c)
         await installation.state(it.db, c, {installation.BEHIND: str(since)})
-        await work.free_all(c)
-        await recovered.doubt_all(c)
         everyone = await installation.registered(c)
         await work.mark(it.db, c, await all_due(it.db, c, everyone, await it.db.now(c), "restored"))
+        # After the rows were marked: what was being claimed is claimed by now, or is not.
+        await work.free_all(c)
+        await recovered.doubt_all(c)
         return {at: offset for at, (offset, _) in (await dossier.offsets(c)).items()}, since
 
 

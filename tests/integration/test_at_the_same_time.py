@@ -14,11 +14,12 @@ import pytest
 from aiokafka import ConsumerRecord
 
 import tenants
+from frontlist import recovering
 from frontlist.cli.deciding import decide
 from frontlist.clock import Clock
 from frontlist.contract import TitleKey
 from frontlist.due import TITLES
-from frontlist.state import installation, schema, work
+from frontlist.state import installation, schema, settled, work
 from frontlist.state.database import Database
 from frontlist.storing import Storing
 from frontlist_schemas.envelope import Envelope, encode
@@ -85,3 +86,36 @@ async def test_titles_that_come_at_the_same_time_do_not_wait_for_each_other(plac
     async with place.db.begin() as c:
         await place.db.lock(c, TITLES, shared=True)
         await asyncio.wait_for(Storing(place.db, "t").take([document(FIRST)]), 20)
+
+
+async def test_what_is_being_claimed_as_a_backup_is_noticed_is_free_too(place: Place) -> None:
+    await place.wish(FIRST, title="A")
+    it: Any = SimpleNamespace(db=place.db)
+    async with place.db.begin() as c:
+        claims = await work.claim(place.db, c, "p", await place.db.now(c), 10, ["wishes"])
+        noticing = asyncio.create_task(recovering.nothing_is_sure(it))
+        await wait_for(place.db, 1, noticing)
+    await noticing
+    async with place.db.begin() as c:
+        assert (len(claims), await work.still_mine(c, "p", claims)) == (1, set())
+
+
+async def test_what_was_claimed_before_a_backup_was_noticed_writes_nothing(place: Place) -> None:
+    """Its claim began before, and ended after everything was freed."""
+    await place.wish(FIRST, title="A")
+    async with place.db.begin() as c:
+        await settled.save_decisions(place.db, c, [settled.Decision("mode", "*/*", "apply", 1)])
+    worker = place.worker()
+
+    async def step(name: str) -> None:
+        if name == "claimed":
+            async with place.db.begin() as c:
+                await installation.state(place.db, c, {installation.BEHIND: "1"})
+
+    worker.step = step
+    assert await worker.once() == 1
+    assert place.shelf.writes == []
+    async with place.db.begin() as c:
+        await installation.forget(c, installation.BEHIND)
+    await place.work()
+    assert place.shelf.held == {FIRST: {"title": "A"}}

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from frontlist.contract import Json, Resource, TitleKey
 from frontlist.state.applied import applied_table
 from frontlist.state.database import CHUNK, Database, among, dump, load, metadata
-from frontlist.state.installation import activation_table
+from frontlist.state.installation import BEHIND, activation_table, fact_table
 from frontlist.state.statement import Parameters, Statement, typed
 
 #: What a link's source is, where that is not a title.
@@ -258,7 +258,10 @@ async def decisions(connection: AsyncConnection, kind: str, keys: Sequence[str] 
 
 
 async def in_force(connection: AsyncConnection, *kinds: str) -> tuple[int | None, dict[str, dict[str, Json]]]:
-    """The number of the active mapping, and kind -> key -> body, as `decisions` for each of these."""
+    """The number of the active mapping, and kind -> key -> body, as `decisions` for each of these.
+
+    None is active while a database from an older backup has not caught up.
+    """
     found = _by_kind(await _in_force(connection, kinds=kinds), (*kinds, ""))
     return found.pop("").get(""), found
 
@@ -266,9 +269,12 @@ async def in_force(connection: AsyncConnection, *kinds: str) -> tuple[int | None
 @Statement
 def _in_force(p: Parameters) -> sa.Executable:
     c = decision_table.c
-    active = sa.cast(sa.func.max(activation_table.c.number), sa.Text)
+    behind = sa.exists().where(fact_table.c.name == BEHIND)
+    number = sa.cast(sa.func.max(activation_table.c.number), sa.Text)
+    nothing: Any = sa.literal_column("''")
+    active = sa.select(nothing, nothing, number).where(~behind)
     decided = sa.select(c.kind, c.key, c.body).where(p.among(c.kind, "kinds"))
-    return sa.union_all(sa.select(sa.literal_column("''"), sa.literal_column("''"), active), decided)
+    return sa.union_all(active, decided)
 
 
 async def about(
