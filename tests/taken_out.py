@@ -362,6 +362,12 @@ TAKEN_OUT: Sequence[TakenOut] = (
         "test_who_was_forgotten_since_the_backup_stays_so",
     ),
     out(
+        "forgetting.py",
+        "        await processes.hold_up(it.db, c, map(lease_of, it.sources))\n",
+        "",
+        "test_what_is_captured_while_a_person_is_forgotten_is_neither_older_again_nor_names_them",
+    ),
+    out(
         "restoring.py",
         "                await images.forget(c, at, titles)\n",
         "",

@@ -42,6 +42,11 @@ T = TypeVar("T")
 RESTORED = "restored"
 
 
+def lease_of(system: str) -> str:
+    """The lease under which a system is captured."""
+    return f"capture/{system}"
+
+
 class CaptureSettings(BaseModel):
     """How capture works; times in seconds."""
 
@@ -128,7 +133,7 @@ class Capture:
 
     @contextlib.asynccontextmanager
     async def _lease(self) -> AsyncIterator[processes.Lease | None]:
-        name = f"capture/{self.system}"
+        name = lease_of(self.system)
         async with self.db.begin() as c:
             got = await processes.acquire(self.db, c, [(name, self._me)], self.settings.lease)
         if name not in got:

@@ -14,11 +14,12 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontlist import pins, runtime
+from frontlist.capture import lease_of
 from frontlist.contract import Resource, TitleKey
 from frontlist.decisions import decide
 from frontlist.errors import ConfigurationError
 from frontlist.source import Raw, RawKey, Source
-from frontlist.state import dirty, erased, installation, settled
+from frontlist.state import dirty, erased, installation, processes, settled
 from frontlist.state.applied import applied_table
 from frontlist.state.captured import captured_table
 from frontlist.state.database import CHUNK, dump, load, takes_long
@@ -52,6 +53,8 @@ async def forget(it: runtime.Installation, who: str) -> Forgotten:
     done = Forgotten(who)
     async with it.db.begin() as c:
         await takes_long(c)
+        # What is being captured names them, or is newer than what would be cleaned here.
+        await processes.hold_up(it.db, c, map(lease_of, it.sources))
         now = await it.db.now(c)
         decided = await settled.decisions(c, erased.KIND)
         omit = frozenset({*decided, who})

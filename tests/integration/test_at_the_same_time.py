@@ -6,21 +6,25 @@ PostgreSQL alone: SQLite has one transaction that writes.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from aiokafka import ConsumerRecord
 
 import tenants
 from frontlist import recovering
+from frontlist.capture import lease_of
 from frontlist.cli.deciding import decide
 from frontlist.clock import Clock
 from frontlist.contract import TitleKey
 from frontlist.due import TITLES
-from frontlist.state import installation, schema, settled, work
-from frontlist.state.database import Database
+from frontlist.forgetting import forget
+from frontlist.source import Raw, RawKey
+from frontlist.state import installation, mirror, processes, schema, settled, work
+from frontlist.state.database import Database, load
 from frontlist.storing import Storing
 from frontlist_schemas.envelope import Envelope, encode
 from integration.test_ensure import KEY, Place, Shelf, Wishes
@@ -119,3 +123,59 @@ async def test_what_was_claimed_before_a_backup_was_noticed_writes_nothing(place
         await installation.forget(c, installation.BEHIND)
     await place.work()
     assert place.shelf.held == {FIRST: {"title": "A"}}
+
+
+# --- forgetting ------------------------------------------------------------------------------------------------------
+
+
+class Credits:
+    """A source whose objects say who made them."""
+
+    def omitted(self, raw: Raw, omit: frozenset[str]) -> Raw:
+        by = [each for each in raw.body["by"] if f"contact:{each['contact_id']}" not in omit]
+        return Raw(raw.key, {**raw.body, "by": by}, raw.unreadable)
+
+    def names(self, raw: Raw, who: str) -> bool:
+        return self.omitted(raw, frozenset({who})).body != raw.body
+
+
+async def store(db: Database, c: Any, began: int, said: Sequence[tuple[TitleKey, str, list[Any]]]) -> None:
+    raws = {
+        (key := RawKey("work", title.partition(":")[2])): (Raw(key, {"title": name, "by": by}), title)
+        for title, name, by in said
+    }
+    await mirror.store_raws(db, c, "consonance", raws, began, 1)
+
+
+async def test_what_is_captured_while_a_person_is_forgotten_is_neither_older_again_nor_names_them(place: Place) -> None:
+    db, her = place.db, [{"contact_id": 12, "name": "Imogen Harrow"}]
+    it: Any = SimpleNamespace(
+        db=db, sources={"consonance": Credits()}, decisions=TOPIC, journal="t.journal.v1", clock=place.clock
+    )
+    async with db.begin() as c:
+        await store(db, c, 1, [(FIRST, "As it was", her)])
+        leases = await processes.acquire(db, c, [(lease_of("consonance"), "me")], 60.0)
+    async with db.begin() as c:
+        assert await processes.held(c, list(leases.values()))
+        await store(db, c, 2, [(FIRST, "As it is", []), (SECOND, "New", her)])
+        forgetting = asyncio.create_task(forget(it, "contact:12"))
+        await wait_for(db, 1, forgetting)
+    done = await forgetting
+    async with db.read() as c:
+        found = (await c.execute(sa.select(mirror.raw_table.c.body).order_by(mirror.raw_table.c.id))).scalars()
+        assert [load(each) for each in found] == [{"title": "As it is", "by": []}, {"title": "New", "by": []}]
+    assert done.titles == [SECOND]
+
+
+async def test_who_captures_goes_on_once_a_person_is_forgotten(place: Place) -> None:
+    """With the lease that it had; and nobody's is free for the next one."""
+    names = [lease_of(each) for each in ("consonance", "fourallportal")]
+    async with place.db.begin() as c:
+        mine = await processes.acquire(place.db, c, [(names[0], "me")], 60.0)
+    async with place.db.begin() as c:
+        await processes.hold_up(place.db, c, names)
+        async with place.db.begin() as other:
+            assert await processes.acquire(place.db, other, [(names[0], "another")], 60.0) == {}
+    async with place.db.begin() as c:
+        assert await processes.held(c, list(mine.values())) == {names[0]}
+        assert set(await processes.acquire(place.db, c, [(name, "another") for name in names], 60.0)) == {names[1]}

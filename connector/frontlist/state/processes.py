@@ -138,6 +138,21 @@ async def held(connection: AsyncConnection, leases: Sequence[Lease]) -> set[str]
     return set((await _held(connection, **_named(leases))).scalars()) if leases else set()
 
 
+async def hold_up(db: Database, connection: AsyncConnection, names: Iterable[str]) -> None:
+    """Whoever works under these leases is waited for, and then changes nothing before this transaction ends.
+
+    What nobody has is a lease that is free.
+    """
+    wanted = sorted(set(names))
+    numbers = await db.draw(connection, len(wanted))
+    rows = [
+        {"name": name, "holder": None, "token": number, "until": 0}
+        for name, number in zip(wanted, numbers, strict=True)
+    ]
+    kept = ("holder", "token", "until")
+    await db.upsert(connection, lease_table, rows, keep=kept, also=lambda old, _new: {"until": old.until})
+
+
 async def give_back(connection: AsyncConnection, leases: Sequence[Lease]) -> None:
     """In the order of their names, so that two who give back never wait for each other."""
     if leases:
