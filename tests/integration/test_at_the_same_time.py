@@ -86,6 +86,25 @@ async def test_a_title_that_comes_while_a_mode_is_set_is_worked_in_that_mode(pla
     assert place.shelf.held == {FIRST: {"title": "A"}, SECOND: {"title": "B"}}
 
 
+async def test_a_title_that_comes_while_a_pause_is_lifted_is_not_put_off_by_it(place: Place) -> None:
+    it: Any = SimpleNamespace(db=place.db, decisions=TOPIC)
+    await decide(it, "mode", "*/*", "apply")
+    await decide(it, "pause", "shelf/*", {"why": "an upgrade"})
+    await place.wish(FIRST, title="A")
+    await place.work()
+    assert place.shelf.held == {}
+    place.wishes.fields[SECOND] = {"title": "B"}
+    async with place.db.begin() as c:
+        await c.execute(work.work_table.select().with_for_update())
+        lifting = asyncio.create_task(decide(it, "pause", "shelf/*", None))
+        await wait_for(place.db, 1, lifting)
+        await Storing(place.db, "t").take([document(SECOND)])
+        await place.work()
+    await lifting
+    await place.work()
+    assert place.shelf.held == {FIRST: {"title": "A"}, SECOND: {"title": "B"}}
+
+
 async def test_titles_that_come_at_the_same_time_do_not_wait_for_each_other(place: Place) -> None:
     async with place.db.begin() as c:
         await place.db.lock(c, TITLES, shared=True)

@@ -15,6 +15,8 @@ from frontlist.errors import ConfigurationError
 from frontlist.settings import load
 from frontlist.state import findings, installation, settled, work
 
+#: Who put a title off just before may have had a later moment for it (seconds).
+JUST_NOW = 60.0
 Flow = Annotated[str, typer.Option(help="A flow by its number, or * for all.")]
 Only = Annotated[str, typer.Option(help="A priority (rights ... backfill, sweep), or * for all.")]
 Why = Annotated[str, typer.Option(help="The reason, for those who wonder.")]
@@ -145,7 +147,9 @@ async def decide(it: runtime.Installation, kind: str, key: str, body: Any) -> No
         if kind != pauses.KIND:
             consumers = await installation.registered(c)
             await work.mark(it.db, c, await all_due(it.db, c, consumers, now, kind))
-        elif body is None:
-            # Every title would be due as backfill; what waits for this is due already, and some of it is live.
-            await work.hasten(it.db, c, now, pauses.AGAIN)
         await decisions.decide(it.db, c, it.decisions, {(kind, key): body})
+    if kind == pauses.KIND and body is None:
+        # Every title would be due as backfill; what waits for this is due already, and some of it is live. Only now,
+        # since until the pause is lifted titles are put off by it.
+        async with it.db.begin() as c:
+            await work.hasten(it.db, c, await it.db.now(c), pauses.AGAIN + JUST_NOW)
