@@ -561,6 +561,12 @@ TAKEN_OUT: Sequence[TakenOut] = (
     ),
     # --- missing parents, slow titles --------------------------------------------------------------------------------
     out(
+        "work.py",
+        "if claims and await installation.standing(c) != (number, behind):",
+        "if False:",
+        "test_a_claim_beside_which_another_mapping_becomes_active_takes_nothing",
+    ),
+    out(
         "due.py",
         "        await db.lock(c, TITLES)\n",
         "",

@@ -212,6 +212,10 @@ class Worker:
                 least_urgent=least_urgent,
                 oldest=self._claims % FAIR == 0,
             )
+            if claims and await installation.standing(c) != (number, behind):
+                # What another mapping made due before it was claimed, only a later statement sees.
+                await work.release(self.db, c, self.process, self._in_hand.values())
+                return active, []
             if any(each.claim <= self._highest for each in claims):
                 # Its numbers went back: a backup was restored under us. Intake hears of it, and reads everything back.
                 await installation.state(self.db, c, {installation.BEHIND: installation.NOTICED})

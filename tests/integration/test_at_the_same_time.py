@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from aiokafka import ConsumerRecord
 
 import tenants
-from frontlist import recovering
+from frontlist import joining, recovering
 from frontlist.capture import lease_of
 from frontlist.cli.deciding import decide
 from frontlist.clock import Clock
@@ -84,6 +84,29 @@ async def test_a_title_that_comes_while_a_mode_is_set_is_worked_in_that_mode(pla
     await asyncio.gather(setting, coming)
     await place.work()
     assert place.shelf.held == {FIRST: {"title": "A"}, SECOND: {"title": "B"}}
+
+
+async def test_a_claim_beside_which_another_mapping_becomes_active_takes_nothing(place: Place) -> None:
+    """What that mapping made due would be planned by the old one, and done where that has nothing to write."""
+    it: Any = SimpleNamespace(db=place.db, decisions=TOPIC, mapping=SimpleNamespace(text="another"))
+    await place.wish(FIRST, title="A")
+    await place.work()
+    worker = place.worker()
+    async with place.db.begin() as c:
+        await processes.beat(place.db, c, worker.process, "work")
+    async with place.db.begin() as c:
+        # The worker has asked which mapping is active by the time that it says that it lives.
+        await c.execute(processes.process_table.select().with_for_update())
+        async with place.db.begin() as other:
+            await other.execute(work.work_table.select().with_for_update())
+            activating = asyncio.create_task(joining.activate(it))
+            await wait_for(place.db, 1, activating)
+            claiming = asyncio.create_task(worker.once())
+            await wait_for(place.db, 2, claiming)
+        await activating
+    assert await claiming == 0
+    async with place.db.begin() as c:
+        assert len(await work.claim(place.db, c, "another", await place.db.now(c), 10, ["wishes"])) == 1
 
 
 async def test_a_title_that_comes_while_a_pause_is_lifted_is_not_put_off_by_it(place: Place) -> None:
