@@ -89,6 +89,8 @@ class Worker:
         #: What failed since the last turn, so that the next one waits.
         self._failed = ""
         self._claims, self._tidied, self._highest = 0, 0, 0
+        #: The last heartbeat that the database confirmed.
+        self._beaten = 0
         #: Tables of which PostgreSQL may know nothing yet.
         self._unseen: Collection[str] = statistics.TABLES
         self._untidy = True
@@ -149,12 +151,23 @@ class Worker:
         """Says that we live, and learns how many others do."""
         with contextlib.suppress(Exception):
             async with self.db.begin() as c:
-                await processes.beat(self.db, c, self.process, "work")
-                alive = await processes.living(c, await self.db.now(c))
+                *_, stored = await installation.standing(c, self.process)
+                if _lost(self._beaten, stored, await self.db.now(c)):
+                    return  # the next claim says so
+                beaten = await processes.beat(self.db, c, self.process, "work")
+                alive = await processes.living(c, beaten)
+            self._beaten = beaten
             self.delivery.share(len(alive))
+
+    async def _noticed(self, c: AsyncConnection) -> None:
+        """A backup was restored under us. Intake hears of it, and reads everything back."""
+        await installation.state(self.db, c, {installation.BEHIND: installation.NOTICED})
+        await work.free_all(c)
+        self._trouble = "the database is older than it was, so nothing is claimed before intake has read back"
 
     async def once(self) -> int:
         """One claim, worked to its end; answers how many titles were in it."""
+        await self._look_round()
         active, claims = await self._claim(self.settings.claim, None)
         await asyncio.gather(*(self._guarded(self.consumers[name], mine, active) for name, mine in _split(claims)))
         return len(claims)
@@ -183,10 +196,10 @@ class Worker:
         return 0, 0
 
     async def _claim(self, room: int, least_urgent: int | None) -> tuple[Active, list[work.Claim]]:
-        active = self.planner.active()
+        active, confirmed = self.planner.active(), self._beaten
         self._claims += 1
         async with self.db.begin() as c:
-            number, behind = await installation.standing(c)
+            number, behind, stored = await installation.standing(c, self.process)
             if number != active.activation:
                 if not self._idle:
                     log.warning("work: another mapping is active, so this process does not work")
@@ -196,11 +209,15 @@ class Worker:
             waiting = self.waiting()
             self._idle, self._trouble = False, min(waiting.values(), default="")
             if behind is not None:
+                self._beaten = 0
                 self._trouble = (
                     "the database is older than what Kafka was told; nothing is claimed before it is read back"
                 )
                 return active, []
             now = await self.db.now(c)
+            if _lost(confirmed, stored, now):
+                await self._noticed(c)
+                return active, []
             overtaken = await self._tidy(c, now)
             claims = await work.claim(
                 self.db,
@@ -212,15 +229,13 @@ class Worker:
                 least_urgent=least_urgent,
                 oldest=self._claims % FAIR == 0,
             )
-            if claims and await installation.standing(c) != (number, behind):
+            if claims and (await installation.standing(c, self.process))[:2] != (number, behind):
                 # What another mapping made due before it was claimed, only a later statement sees.
                 await work.release(self.db, c, self.process, self._in_hand.values())
                 return active, []
             if any(each.claim <= self._highest for each in claims):
-                # Its numbers went back: a backup was restored under us. Intake hears of it, and reads everything back.
-                await installation.state(self.db, c, {installation.BEHIND: installation.NOTICED})
-                await work.free_all(c)
-                self._trouble = "the database is older than it was, so nothing is claimed before intake has read back"
+                # The backup is younger than a heartbeat.
+                await self._noticed(c)
                 return active, []
             self._highest = max((each.claim for each in claims), default=self._highest)
         self._in_hand |= {each.claim: each for each in claims}
@@ -242,7 +257,6 @@ class Worker:
             self._untidy = False
         if self._unseen:
             self._unseen = await statistics.first(self.db, c, self._unseen)
-        await processes.beat(self.db, c, self.process, "work")
         return await work.overtaken(c, self._in_hand.values())
 
     async def _watched(self, consumer: Consumer, claims: Sequence[work.Claim], active: Active) -> None:
@@ -434,3 +448,11 @@ def _outcomes(done: Sequence[work.Finished]) -> dict[str, int]:
 
 def _unique(said: Sequence[Finding]) -> list[Finding]:
     return list({each.key: each for each in said}.values())
+
+
+def _lost(confirmed: int, stored: int | None, now: int) -> bool:
+    """Whether the database has lost a heartbeat that it had confirmed: an older backup was restored under us.
+
+    After a day without any, ours may have been taken out.
+    """
+    return now - confirmed < DAY and (stored is None or stored < confirmed)

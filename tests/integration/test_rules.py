@@ -255,6 +255,32 @@ async def test_a_database_whose_numbers_went_back_is_read_back_before_anything_i
     assert len(place.shelf.writes) == 1
 
 
+@pytest.mark.parametrize("began", ["before the backup", "after the backup"])
+async def test_a_database_that_lost_a_heartbeat_is_read_back_before_anything_is_claimed(
+    place: Place, began: str
+) -> None:
+    """Though another process has raised its numbers since."""
+    await place.wish("work:1", title="A")
+    one = place.worker()
+    assert await one.once() == 1
+    await place.wish("work:1", title="B")
+    t = processes.process_table
+    mine = t.c.id == one.process
+    earlier = sa.update(t).where(mine).values(heartbeat_at=t.c.heartbeat_at - 1)
+    async with place.db.begin() as c:
+        await c.execute(earlier if began == "before the backup" else sa.delete(t).where(mine))
+    assert await one.once() == 0
+    async with place.db.read() as c:
+        assert await installation.fact(c, installation.BEHIND) == installation.NOTICED
+    assert await one.once() == 0
+    assert len(place.shelf.writes) == 1
+    # Once it was read back.
+    async with place.db.begin() as c:
+        await installation.forget(c, installation.BEHIND)
+    assert await one.once() == 1
+    assert len(place.shelf.writes) == 2
+
+
 async def test_what_is_read_back_frees_the_claims_that_the_backup_had(place: Place, it: Installation) -> None:
     """The process of that name may live, and would wait for itself."""
     await place.wish("work:0", title="A")

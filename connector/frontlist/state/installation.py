@@ -11,11 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontlist.contract import DocumentKey
 from frontlist.state.database import Database, dump, load, metadata
+from frontlist.state.processes import process_table
 from frontlist.state.statement import Parameters, Statement
 
 #: A fact while a database from an older backup has not caught up with the topics: nobody claims work then.
 BEHIND = "behind"
-#: Its value where a worker saw that numbers went back, until intake begins to read back.
+#: Its value where a worker saw that numbers or its heartbeat went back, until intake begins to read back.
 NOTICED = "noticed"
 #: A fact from the beginning of a rebuild to its end: nothing else works on the database then.
 REBUILDING = "rebuilding"
@@ -110,16 +111,18 @@ async def active_number(connection: AsyncConnection) -> int | None:
     return number
 
 
-async def standing(connection: AsyncConnection) -> tuple[int | None, str | None]:
-    """The number of the mapping in force, and what the fact BEHIND says."""
-    number, behind = (await _standing(connection)).one()
-    return number, behind
+async def standing(connection: AsyncConnection, process: str) -> tuple[int | None, str | None, int | None]:
+    """The number of the mapping in force, what the fact BEHIND says, and the last heartbeat of this process."""
+    number, behind, heartbeat = (await _standing(connection, process=process)).one()
+    return number, behind, heartbeat
 
 
 @Statement
 def _standing(_p: Parameters) -> sa.Executable:
     behind = sa.select(fact_table.c.value).where(fact_table.c.name == BEHIND)
-    return sa.select(sa.func.max(activation_table.c.number), behind.scalar_subquery())
+    heartbeat = sa.select(process_table.c.heartbeat_at).where(process_table.c.id == sa.bindparam("process"))
+    number = sa.func.max(activation_table.c.number)
+    return sa.select(number, behind.scalar_subquery(), heartbeat.scalar_subquery())
 
 
 async def began_at(connection: AsyncConnection) -> int | None:

@@ -46,14 +46,22 @@ def alive(now: Any) -> sa.Select[Any]:
     return sa.select(process_table.c.id).where(process_table.c.heartbeat_at > now - DEAD_AFTER)
 
 
-async def beat(db: Database, connection: AsyncConnection, process: str, parts: str) -> None:
+async def beat(db: Database, connection: AsyncConnection, process: str, parts: str) -> int:
+    """Answers the time of it, than which the stored one is never earlier; microseconds since 1970."""
     now = await db.now(connection)
     await _beat(connection, given=[(process, parts, now, now)])
+    return now
 
 
 @Statement
 def _beat(p: Parameters) -> sa.Executable:
-    return p.upsert(process_table, ("id", "parts", "started_at", "heartbeat_at"), keep=("started_at",))
+    later = sa.func.max if p.sqlite else sa.func.greatest
+    return p.upsert(
+        process_table,
+        ("id", "parts", "started_at", "heartbeat_at"),
+        keep=("started_at", "heartbeat_at"),
+        also=lambda old, new: {"heartbeat_at": later(old.heartbeat_at, new.heartbeat_at)},
+    )
 
 
 async def leave(connection: AsyncConnection, process: str) -> None:
