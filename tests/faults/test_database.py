@@ -88,22 +88,27 @@ def test_a_database_from_an_older_backup_is_read_back(make: Callable[..., Scene]
 
 
 @pytest.mark.matrix
-def test_a_database_that_comes_back_older_under_a_running_process_is_read_back(scene: Scene) -> None:
-    one = scene.runs()
+@pytest.mark.parametrize("alone", [True, False], ids=["alone", "beside another, and one that starts"])
+def test_a_database_that_comes_back_older_under_a_running_process_is_read_back(scene: Scene, alone: bool) -> None:
+    running = [scene.runs() for _ in range(1 if alone else 2)]
     with scene.load() as load:
         load.edits(20)
         back_up(scene)
         load.edits(60)
     scene.until(lambda: not scene.missing(), what="the edits after the backup")
     scene.place.to_postgres.refuse()
-    with one.probes.unready("database"):
+    with running[0].probes.unready("database"):
         restore(scene)
+    if not alone:
+        running.append(scene.run())
     scene.place.to_postgres.heal()
-    scene.until(lambda: "older than what Kafka was told" in one.said(10_000), what="it is noticed")
+    scene.until(
+        lambda: any("older than what Kafka was told" in each.said(10_000) for each in running), what="it is noticed"
+    )
     with scene.load() as load:
         load.edits(20)
     scene.ends_right(repeats=SOME)
-    assert one.alive, one.said()
+    assert all(each.alive for each in running), [each.said() for each in running]
 
 
 @pytest.mark.matrix
