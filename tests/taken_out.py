@@ -325,6 +325,12 @@ TAKEN_OUT: Sequence[TakenOut] = (
         "test_a_database_whose_numbers_went_back_is_read_back_before_anything_is_claimed",
     ),
     out(
+        "outbox.py",
+        " or self.clock.steady() - began > REQUEST",
+        "",
+        "test_who_was_frozen_with_records_in_hand_does_not_send_them",
+    ),
+    out(
         "work.py",
         "            if _lost(confirmed, stored, now):",
         "            if False:",

@@ -19,12 +19,19 @@ from frontlist.waiting import wait
 
 log = structlog.get_logger(__name__)
 
+#: Seconds until a request of the producer is given up. A batch takes at most four of it: metadata, one request that
+#: fails at its end, another one, and what passes before it is sent.
+REQUEST = 5.0
+#: Nobody else sends before a batch is through or given up: a topic keeps the last record of a key, not the newest.
+LEASE = 4 * REQUEST
+
 
 class Outbox:
     """Sends links, decisions and the journal; one process at a time, under a lease."""
 
     def __init__(self, db: Database, kafka: KafkaSettings, clock: Clock, observed: Observed = UNOBSERVED) -> None:
-        self.db, self.kafka, self._me, self.observed = db, kafka, clock.new_id(), observed
+        self.db, self.kafka, self.clock, self.observed = db, kafka, clock, observed
+        self._me = clock.new_id()
 
     async def run(self, stopping: asyncio.Event) -> None:
         while not stopping.is_set():
@@ -50,10 +57,13 @@ class Outbox:
         async with self.db.read() as c:
             if not await outbox.posted(c, 1):
                 return 0
+        began = self.clock.steady()
         async with self.db.begin() as c:
-            leases = list((await processes.acquire(self.db, c, [("outbox", self._me)], 10.0)).values())
+            leases = list((await processes.acquire(self.db, c, [("outbox", self._me)], LEASE)).values())
             rows = await outbox.posted(c, 500) if leases else []
-        if not rows:
+            if not rows:  # sent by another meanwhile
+                await processes.give_back(c, leases)
+        if not rows or self.clock.steady() - began > REQUEST:  # a process that was frozen since
             return 0
         sent = [await producer.send(row.topic, row.value.encode(), key=row.key.encode()) for row in rows]
         await asyncio.gather(*sent)
@@ -73,7 +83,10 @@ class producing:
 
     async def __aenter__(self) -> AIOKafkaProducer:
         self._producer = AIOKafkaProducer(
-            **self.kafka.aiokafka(), enable_idempotence=True, max_request_size=MAX_BYTES, compression_type="zstd"
+            **self.kafka.aiokafka() | {"request_timeout_ms": round(1000 * REQUEST)},
+            enable_idempotence=True,
+            max_request_size=MAX_BYTES,
+            compression_type="zstd",
         )
         try:
             await self._producer.start()
