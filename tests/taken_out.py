@@ -332,15 +332,33 @@ TAKEN_OUT: Sequence[TakenOut] = (
     ),
     out(
         "work.py",
-        "            if _lost(confirmed, stored, now):",
-        "            if False:",
+        "if stands.behind is None and stands.lost(confirmed, now):",
+        "if False:",
         "test_a_database_that_lost_a_heartbeat_is_read_back_before_anything_is_claimed",
     ),
     out(
         "work.py",
-        "if _lost(self._beaten, stored, await self.db.now(c)):",
+        "if stands.lost(confirmed, await self.db.now(c)):",
         "if False:",
         "test_a_database_that_lost_a_heartbeat_is_read_back_before_anything_is_claimed",
+    ),
+    out(
+        "state/installation.py",
+        "if now - confirmed >= DAY or (self.caught_up or 0) >= confirmed:",
+        "if now - confirmed >= DAY:",
+        "test_what_was_read_back_while_a_worker_was_away_is_not_read_back_for_it_again",
+    ),
+    out(
+        "state/installation.py",
+        ', keep=("value",)',
+        "",
+        "test_who_notices_a_backup_leaves_the_time_of_it_that_another_has_said",
+    ),
+    out(
+        "work.py",
+        "if (stands.heartbeat or 0) <= now - SECOND:",
+        "if False:",
+        "test_a_process_whose_heart_is_held_up_keeps_what_it_has_in_hand",
     ),
     out(
         "recovering.py",
@@ -580,7 +598,7 @@ TAKEN_OUT: Sequence[TakenOut] = (
     # --- missing parents, slow titles --------------------------------------------------------------------------------
     out(
         "work.py",
-        "if claims and (await installation.standing(c, self.process))[:2] != (number, behind):",
+        "if claims and not stands.as_before(await installation.standing(c, self.process)):",
         "if False:",
         "test_a_claim_beside_which_another_mapping_becomes_active_takes_nothing",
     ),

@@ -20,7 +20,7 @@ async def all_due(
 ) -> list[work.Due]:
     """Every known title of these consumers, behind what is live. None is added before this transaction ends.
 
-    Asked first in a transaction: who adds titles changes work rows, links and decisions after it.
+    Asked before a transaction locks work rows: who adds titles locks theirs after it.
     """
     if consumers:
         await takes_long(c)

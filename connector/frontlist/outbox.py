@@ -19,8 +19,8 @@ from frontlist.waiting import wait
 
 log = structlog.get_logger(__name__)
 
-#: Seconds until a request of the producer is given up. A batch takes at most four of it: metadata, one request that
-#: fails at its end, another one, and what passes before it is sent.
+#: Seconds until a request of the producer is given up, and a batch is not tried again. One takes at most four times
+#: as long: what passes before it is sent, metadata, a request that fails at the end of its time, and one more.
 REQUEST = 5.0
 #: Nobody else sends before a batch is through or given up: a topic keeps the last record of a key, not the newest.
 LEASE = 4 * REQUEST
@@ -76,7 +76,10 @@ class Outbox:
 
 
 class producing:
-    """An idempotent producer for as long as the block lasts; ConfigurationError where Kafka does not answer."""
+    """A producer for as long as the block lasts; ConfigurationError where Kafka does not answer.
+
+    Not an idempotent one: aiokafka's tries a batch again for as long as it lives, when others have sent newer records.
+    """
 
     def __init__(self, kafka: KafkaSettings) -> None:
         self.kafka = kafka
@@ -84,7 +87,7 @@ class producing:
     async def __aenter__(self) -> AIOKafkaProducer:
         self._producer = AIOKafkaProducer(
             **self.kafka.aiokafka() | {"request_timeout_ms": round(1000 * REQUEST)},
-            enable_idempotence=True,
+            acks="all",
             max_request_size=MAX_BYTES,
             compression_type="zstd",
         )

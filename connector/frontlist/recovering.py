@@ -58,9 +58,11 @@ async def read_back(it: Installation, there: Mapping[str, TopicState]) -> None:
     await _take_all(it, there, stored, since=since - CLOCKS)
     await forgetting.forget_again(it, since)
     async with it.db.begin() as c:
-        await recovered.none_newer(c, await it.db.now(c))
+        now = await it.db.now(c)
+        await recovered.none_newer(c, now)
         await it.db.raise_numbers(c)
         await installation.forget(c, installation.BEHIND)
+        await installation.state(it.db, c, {installation.CAUGHT_UP: str(now)})
 
 
 async def nothing_is_sure(it: Installation) -> tuple[dict[tuple[str, int], int], int]:

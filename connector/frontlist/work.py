@@ -150,9 +150,10 @@ class Worker:
     async def _look_round(self) -> None:
         """Says that we live, and learns how many others do."""
         with contextlib.suppress(Exception):
+            confirmed = self._beaten
             async with self.db.begin() as c:
-                *_, stored = await installation.standing(c, self.process)
-                if _lost(self._beaten, stored, await self.db.now(c)):
+                stands = await installation.standing(c, self.process)
+                if stands.lost(confirmed, await self.db.now(c)):
                     return  # the next claim says so
                 beaten = await processes.beat(self.db, c, self.process, "work")
                 alive = await processes.living(c, beaten)
@@ -161,7 +162,7 @@ class Worker:
 
     async def _noticed(self, c: AsyncConnection) -> None:
         """A backup was restored under us. Intake hears of it, and reads everything back."""
-        await installation.state(self.db, c, {installation.BEHIND: installation.NOTICED})
+        await installation.notice(self.db, c)
         await work.free_all(c)
         self._trouble = "the database is older than it was, so nothing is claimed before intake has read back"
 
@@ -199,8 +200,11 @@ class Worker:
         active, confirmed = self.planner.active(), self._beaten
         self._claims += 1
         async with self.db.begin() as c:
-            number, behind, stored = await installation.standing(c, self.process)
-            if number != active.activation:
+            now, stands = await self.db.now(c), await installation.standing(c, self.process)
+            if stands.behind is None and stands.lost(confirmed, now):
+                await self._noticed(c)
+                return active, []
+            if stands.activation != active.activation:
                 if not self._idle:
                     log.warning("work: another mapping is active, so this process does not work")
                 self._idle = True
@@ -208,16 +212,15 @@ class Worker:
                 return active, []
             waiting = self.waiting()
             self._idle, self._trouble = False, min(waiting.values(), default="")
-            if behind is not None:
+            if stands.behind is not None:
                 self._beaten = 0
                 self._trouble = (
                     "the database is older than what Kafka was told; nothing is claimed before it is read back"
                 )
                 return active, []
-            now = await self.db.now(c)
-            if _lost(confirmed, stored, now):
-                await self._noticed(c)
-                return active, []
+            if (stands.heartbeat or 0) <= now - SECOND:
+                # Where the heart was held up, what we have in hand stays ours.
+                confirmed = await processes.beat(self.db, c, self.process, "work")
             overtaken = await self._tidy(c, now)
             claims = await work.claim(
                 self.db,
@@ -229,7 +232,7 @@ class Worker:
                 least_urgent=least_urgent,
                 oldest=self._claims % FAIR == 0,
             )
-            if claims and (await installation.standing(c, self.process))[:2] != (number, behind):
+            if claims and not stands.as_before(await installation.standing(c, self.process)):
                 # What another mapping made due before it was claimed, only a later statement sees.
                 await work.release(self.db, c, self.process, self._in_hand.values())
                 return active, []
@@ -238,6 +241,7 @@ class Worker:
                 await self._noticed(c)
                 return active, []
             self._highest = max((each.claim for each in claims), default=self._highest)
+        self._beaten = max(self._beaten, confirmed)
         self._in_hand |= {each.claim: each for each in claims}
         self.delivery.withdraw(overtaken)
         if claims:
@@ -448,11 +452,3 @@ def _outcomes(done: Sequence[work.Finished]) -> dict[str, int]:
 
 def _unique(said: Sequence[Finding]) -> list[Finding]:
     return list({each.key: each for each in said}.values())
-
-
-def _lost(confirmed: int, stored: int | None, now: int) -> bool:
-    """Whether the database has lost a heartbeat that it had confirmed: an older backup was restored under us.
-
-    After a day without any, ours may have been taken out.
-    """
-    return now - confirmed < DAY and (stored is None or stored < confirmed)

@@ -281,6 +281,50 @@ async def test_a_database_that_lost_a_heartbeat_is_read_back_before_anything_is_
     assert len(place.shelf.writes) == 2
 
 
+async def test_what_was_read_back_while_a_worker_was_away_is_not_read_back_for_it_again(place: Place) -> None:
+    one = place.worker()
+    await place.wish("work:1", title="A")
+    assert await one.once() == 1
+    await place.wish("work:1", title="B")
+    async with place.db.begin() as c:
+        await processes.leave(c, one.process)
+        await installation.state(place.db, c, {installation.CAUGHT_UP: str(await place.db.now(c))})
+    assert await one.once() == 1
+    async with place.db.read() as c:
+        assert await installation.fact(c, installation.BEHIND) is None
+
+
+async def test_who_notices_a_backup_leaves_the_time_of_it_that_another_has_said(place: Place) -> None:
+    """From then on the journal is read, and who was forgotten since is forgotten again."""
+    async with place.db.begin() as c:
+        await installation.notice(place.db, c)
+        assert await installation.fact(c, installation.BEHIND) == installation.NOTICED
+        await installation.state(place.db, c, {installation.BEHIND: "5"})
+        await installation.notice(place.db, c)
+        assert await installation.fact(c, installation.BEHIND) == "5"
+
+
+async def test_a_process_whose_heart_is_held_up_keeps_what_it_has_in_hand(place: Place, gate: Gate) -> None:
+    await place.wish("work:1", title="A")
+    gate.hangs = {"work:1"}
+    one = place.worker()
+    active = one.planner.active
+
+    def after_a_while() -> Active:
+        """Between the heartbeat and the claim."""
+        place.clock.offset_us += 2 * processes.DEAD_AFTER
+        return active()
+
+    one.planner.active = after_a_while
+    async with asyncio.TaskGroup() as group:
+        hanging = group.create_task(one.once())
+        await asyncio.wait_for(gate.arrived.wait(), 20)
+        assert await one.once() == 0
+        assert await place.worker().once() == 0
+        gate.go_on.set()
+    assert hanging.result() == 1
+
+
 async def test_what_is_read_back_frees_the_claims_that_the_backup_had(place: Place, it: Installation) -> None:
     """The process of that name may live, and would wait for itself."""
     await place.wish("work:0", title="A")

@@ -11,9 +11,10 @@ from frontlist import decisions, pauses, runtime
 from frontlist.cli.terminal import AsJson, Config, out, say_json, table, wait_for
 from frontlist.contract import Mode
 from frontlist.due import all_due
-from frontlist.errors import ConfigurationError
+from frontlist.errors import ConfigurationError, FrontlistError
 from frontlist.settings import load
 from frontlist.state import findings, installation, settled, work
+from frontlist.state.database import gone, reason, takes_long
 
 #: Who put a title off just before may have had a later moment for it (seconds).
 JUST_NOW = 60.0
@@ -151,5 +152,15 @@ async def decide(it: runtime.Installation, kind: str, key: str, body: Any) -> No
     if kind == pauses.KIND and body is None:
         # Every title would be due as backfill; what waits for this is due already, and some of it is live. Only now,
         # since until the pause is lifted titles are put off by it.
-        async with it.db.begin() as c:
-            await work.hasten(it.db, c, await it.db.now(c), pauses.AGAIN + JUST_NOW)
+        try:
+            async with it.db.begin() as c:
+                await takes_long(c)
+                await work.hasten(it.db, c, await it.db.now(c), pauses.AGAIN + JUST_NOW)
+        except Exception as error:
+            if not gone(error):
+                raise
+            raise FrontlistError(
+                f"the pause is lifted, but the titles that waited were not told: {reason(error)}",
+                where=key,
+                cure="say it again; else they go on within the hour",
+            ) from error

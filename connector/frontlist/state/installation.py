@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from frontlist.clock import DAY
 from frontlist.contract import DocumentKey
 from frontlist.state.database import Database, dump, load, metadata
 from frontlist.state.processes import process_table
@@ -18,6 +19,8 @@ from frontlist.state.statement import Parameters, Statement
 BEHIND = "behind"
 #: Its value where a worker saw that numbers or its heartbeat went back, until intake begins to read back.
 NOTICED = "noticed"
+#: When such a database had caught up last, in microseconds since 1970.
+CAUGHT_UP = "caught-up"
 #: A fact from the beginning of a rebuild to its end: nothing else works on the database then.
 REBUILDING = "rebuilding"
 
@@ -49,6 +52,31 @@ class Activation:
     number: int
     fingerprint: str
     text: str
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How the installation and a process of it stand. `activation`: the number of the mapping in force; `behind`,
+    `caught_up`: what these facts say; `heartbeat`: the last one of the process. Times in microseconds since 1970.
+    """
+
+    activation: int | None
+    behind: str | None
+    caught_up: int | None
+    heartbeat: int | None
+
+    def lost(self, confirmed: int, now: int) -> bool:
+        """Whether a heartbeat that was confirmed is gone: an older backup was restored, and was not read back since.
+
+        After a day without any it may have been taken out.
+        """
+        if now - confirmed >= DAY or (self.caught_up or 0) >= confirmed:
+            return False
+        return self.heartbeat is None or self.heartbeat < confirmed
+
+    def as_before(self, later: Standing) -> bool:
+        """Whether the same is in force."""
+        return (self.activation, self.behind) == (later.activation, later.behind)
 
 
 async def fact(connection: AsyncConnection, name: str) -> str | None:
@@ -111,18 +139,23 @@ async def active_number(connection: AsyncConnection) -> int | None:
     return number
 
 
-async def standing(connection: AsyncConnection, process: str) -> tuple[int | None, str | None, int | None]:
-    """The number of the mapping in force, what the fact BEHIND says, and the last heartbeat of this process."""
-    number, behind, heartbeat = (await _standing(connection, process=process)).one()
-    return number, behind, heartbeat
+async def notice(db: Database, connection: AsyncConnection) -> None:
+    """The database is an older one; whoever reads back already has said more than that."""
+    await db.upsert(connection, fact_table, [{"name": BEHIND, "value": NOTICED}], keep=("value",))
+
+
+async def standing(connection: AsyncConnection, process: str) -> Standing:
+    return Standing(*(await _standing(connection, process=process)).one())
 
 
 @Statement
 def _standing(_p: Parameters) -> sa.Executable:
-    behind = sa.select(fact_table.c.value).where(fact_table.c.name == BEHIND)
+    behind, caught_up = (
+        sa.select(fact_table.c.value).where(fact_table.c.name == name).scalar_subquery() for name in (BEHIND, CAUGHT_UP)
+    )
     heartbeat = sa.select(process_table.c.heartbeat_at).where(process_table.c.id == sa.bindparam("process"))
     number = sa.func.max(activation_table.c.number)
-    return sa.select(number, behind.scalar_subquery(), heartbeat.scalar_subquery())
+    return sa.select(number, behind, sa.cast(caught_up, sa.BigInteger), heartbeat.scalar_subquery())
 
 
 async def began_at(connection: AsyncConnection) -> int | None:

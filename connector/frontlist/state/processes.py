@@ -147,7 +147,7 @@ async def held(connection: AsyncConnection, leases: Sequence[Lease]) -> set[str]
 
 
 async def hold_up(db: Database, connection: AsyncConnection, names: Iterable[str]) -> None:
-    """Whoever works under these leases is waited for, and then changes nothing before this transaction ends.
+    """A transaction under one of these leases is waited for, and none begins to change anything before this one ends.
 
     What nobody has is a lease that is free.
     """
