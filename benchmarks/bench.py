@@ -15,6 +15,7 @@ import compileall
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, replace
@@ -26,7 +27,7 @@ from benching.contenders import Place
 from benching.figures import FIGURES, Bench, Scale
 from benching.report import say
 from benching.target import CountingServer
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 import frontlist
 import frontlist_metadata
@@ -85,9 +86,16 @@ def _compiled() -> None:
 
 def _coordinates(kafka: str) -> None:
     """A broker that never had a consumer group makes room for one first, and whoever starts first would wait for it."""
-    consumer = Consumer({"bootstrap.servers": kafka, "group.id": "any"})
+    consumer, until = Consumer({"bootstrap.servers": kafka, "group.id": "any"}), time.monotonic() + 60
     try:
-        consumer.committed([TopicPartition("any", 0)], 60)
+        while True:
+            try:
+                consumer.committed([TopicPartition("any", 0)], 10)
+                return
+            except KafkaException:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.2)
     finally:
         consumer.close()
 
