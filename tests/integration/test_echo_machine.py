@@ -592,6 +592,7 @@ def test_writes_stop_when_edits_stop_and_all_is_as_it_must_be(
     play(OnSqlite, stories=5, steps=14)
 
 
+@pytest.mark.timeout(0 if EXAMPLES else 300)
 def test_the_same_on_postgresql(
     tmp_path: Path, topic_prefix: str, kafka_bootstrap: str, postgres_server: Databases
 ) -> None:
